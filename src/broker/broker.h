@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+/*
+ * broker: the domain state that all handlers share, and how to get from any loop to the right one.
+ * One struct broker per process; per-loop state is reached only on that loop. Topics are an
+ * immutable, ref-counted image, built on loop 0 and swapped into each loop by message.
+ */
+#include "base/map.h"
+#include "base/ref.h"
+#include "base/uuid.h"
+#include "broker/config.h"
+#include "loop/loop.h"
+#include "store/engine.h"
+
+struct broker;
+struct partition;
+struct groups;
+struct meta;
+struct offload;
+
+struct topic {
+    struct ref ref;
+    struct uuid id;
+    char *name;
+    int32_t partitions_count;
+    bool internal;              /* __consumer_offsets, __transaction_state */
+    struct topic_config config; /* effective */
+    struct map overrides;       /* key -> struct topic_override *, as set by people */
+};
+
+struct image {
+    struct ref ref;
+    uint64_t revision;
+    struct topic **topics; /* sorted by name */
+    size_t topics_count;
+    struct map by_name, by_id; /* key: name bytes; 16 id bytes */
+};
+
+/* This loop's current image; borrowed until control returns to the loop (take a ref to keep it). */
+struct image *broker_image(struct broker *broker);
+struct topic *image_topic(const struct image *image, struct slice name);
+struct topic *image_topic_by_id(const struct image *image, struct uuid id);
+
+/* The loop that owns a partition. Any loop. */
+struct loop *broker_partition_home(struct broker *broker, const struct part_id *id);
+/* On the home loop: the partition, NULL when unknown here. */
+struct partition *broker_partition(struct broker *broker, const struct part_id *id);
+/* Kafka's choice of the offsets partition of a group: abs(java hash of the id) mod partitions. */
+int32_t broker_group_partition(struct broker *broker, struct slice group);
+struct loop *broker_group_home(struct broker *broker, struct slice group);
+/* On the group's home loop: the coordinator state of this loop. */
+struct groups *broker_groups(struct broker *broker);
+
+struct broker_settings; /* parsed broker keys, broker/settings.h; immutable */
+const struct broker_settings *broker_settings(struct broker *broker);
+struct env *broker_env(struct broker *broker);
+int32_t broker_id(struct broker *broker);
+const char *broker_cluster_id(struct broker *broker);
+unsigned broker_loops_count(struct broker *broker);
+struct loop *broker_loop(struct broker *broker, unsigned index);
