@@ -6,6 +6,7 @@
  * DescribeConfigs, the checks of AlterConfigs, and docs/configuration.md. Parsed structs are
  * immutable once published.
  */
+#include "base/arena.h"
 #include "base/map.h"
 #include "base/slice.h"
 #include "store/engine.h"
