@@ -31,6 +31,8 @@ struct topic {
 struct image {
     struct ref ref;
     uint64_t revision;
+    struct broker_settings *settings;
+    struct topic *offsets; /* __consumer_offsets, NULL while nobody needed it */
     struct topic **topics; /* sorted by name */
     size_t topics_count;
     struct map by_name, by_id; /* key: name bytes; 16 id bytes */
@@ -45,13 +47,37 @@ struct topic *image_topic_by_id(const struct image *image, struct uuid id);
 struct loop *broker_partition_home(struct broker *broker, const struct part_id *id);
 /* On the home loop: the partition, NULL when unknown here. */
 struct partition *broker_partition(struct broker *broker, const struct part_id *id);
+/* The same for a topic of this loop's image, without a look-up of the topic. */
+struct loop *broker_topic_home(struct broker *broker, const struct topic *topic, int32_t partition);
 /* Kafka's choice of the offsets partition of a group: abs(java hash of the id) mod partitions. */
 int32_t broker_group_partition(struct broker *broker, struct slice group);
 struct loop *broker_group_home(struct broker *broker, struct slice group);
 /* On the group's home loop: the coordinator state of this loop. */
 struct groups *broker_groups(struct broker *broker);
 
+/* A wish that is fulfilled elsewhere and answered on the loop that asked. Embedded; the caller's
+ * memory until done. */
+struct broker_call {
+    struct loop_msg msg;
+    struct loop *loop; /* filled by the callee: where done runs */
+    void (*done)(struct broker_call *call);
+    int result; /* 0, or -errno when it failed (logged) */
+    struct list_link link;
+};
+/* __consumer_offsets exists, its partitions are usable and their groups loaded when done comes
+ * (never from within). Any loop; cheap when image->offsets is there already, but then needless. */
+void broker_offsets_ensure(struct broker *broker, struct broker_call *call);
+
+/* A producer id that no producer ever had, also over restarts (blocks are reserved in meta). Any
+ * loop; done as above. */
+struct broker_producer_id {
+    struct broker_call call;
+    int64_t producer_id; /* out */
+};
+void broker_producer_id_next(struct broker *broker, struct broker_producer_id *next);
+
 struct broker_settings; /* parsed broker keys, broker/settings.h; immutable */
+/* This loop's; borrowed until control returns to the loop. */
 const struct broker_settings *broker_settings(struct broker *broker);
 struct env *broker_env(struct broker *broker);
 int32_t broker_id(struct broker *broker);

@@ -87,3 +87,26 @@ struct part *partition_part(
                                      log start, size) */
 void partition_get_state(struct partition *partition, struct part_state *ret_state);
 int64_t partition_last_stable_offset(struct partition *partition);
+
+/* --- life: called by broker (src/broker/parts.c) on the home loop --- */
+
+/* Events, from the loop and never from within partition_open. */
+struct partition_events {
+    /* State is built; appends and reads are served from here on. Again after each loss. */
+    void (*on_usable)(void *ctx, struct partition *partition, int32_t leader_epoch);
+    void (*on_lost)(void *ctx, struct partition *partition);
+    /* It could not be opened or went offline; until then not usable, other partitions go on. */
+    void (*on_failed)(void *ctx, struct partition *partition, int error);
+};
+/* Keeps a reference on the topic. `fresh`: just created, nothing of it exists yet. */
+struct partition *partition_open(struct broker *broker, struct engine *engine, struct loop *loop,
+    struct topic *topic, int32_t index, bool fresh, const struct partition_events *events,
+    void *ctx);
+/* The topic as a newer image has it (same id): configuration takes effect from here on. */
+void partition_configure(struct partition *partition, struct topic *topic);
+/* Waiters are woken, what is pending ends with PARTITION_NOT_OWNER; `done` comes from the loop when
+ * the engine has let go (`remove`: and everything stored is gone), then the memory is freed. No
+ * event follows the call. */
+void partition_close(struct partition *partition, bool remove, void (*done)(void *ctx), void *ctx);
+struct topic *partition_topic(struct partition *partition); /* the current one; borrowed */
+int32_t partition_index(const struct partition *partition);
