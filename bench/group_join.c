@@ -28,12 +28,13 @@ static void join_produce(const char *servers, const char *topic)
     char error[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_t *producer;
+    char value[] = "first";
 
     join_set(conf, "bootstrap.servers", servers);
     producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error));
     if (producer == NULL)
         net_die("producer", error);
-    if (rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_VALUE("first", 5),
+    if (rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_VALUE(value, 5),
             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) != RD_KAFKA_RESP_ERR_NO_ERROR)
         net_die("produce", topic);
     if (rd_kafka_flush(producer, 30000) != RD_KAFKA_RESP_ERR_NO_ERROR)

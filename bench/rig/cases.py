@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is measured. A case gives a number per subject; most compare the broker with a floor program in pairs, A B A B.
+
+Ratios are always broker : floor of one pair, run right after one another, so that what else the machine does hits both.
+"""
+
+import dataclasses
+import itertools
+import json
+import os
+import statistics
+import subprocess
+
+MEBIBYTE = 1 << 20
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    title: str
+    metric: str  # key of the generator's result
+    unit: str
+    mode: str  # of the generator
+    settings: dict  # options of the generator
+    floor: str = ""  # kind of the floor program
+    floor_settings: tuple = ()
+    floor_load: dict = dataclasses.field(default_factory=dict)  # what the generator does otherwise towards it
+    fill: dict = dataclasses.field(default_factory=dict)  # a produce run before, unmeasured
+    scale: float = 1.0  # metric to unit
+    limit: float = 0.0  # of the ratio (with a floor) or of the value
+    most: bool = True  # the limit is the most it may be; otherwise the least
+    short: bool = True  # part of --short
+    kafka: bool = True  # --kafka measures it too
+
+
+INGEST = "server_cpu_s_per_gib"
+
+CASES = [
+    Case("ingest-1x1m", "produce, 1 MiB requests of one batch", INGEST, "CPU s/GiB", "produce",
+         {"record-size": 1000, "batch-size": 1040000, "depth": 4}, floor="ingest", limit=2.0),
+    Case("ingest-16x64k", "produce, 1 MiB requests of 16 batches for 16 partitions", INGEST, "CPU s/GiB", "produce",
+         {"record-size": 1000, "batch-size": 65536, "partitions": 16, "batches": 16, "depth": 4}, floor="ingest", limit=2.0),
+    Case("ingest-16k-100c", "produce, 16 KiB requests over 100 connections", INGEST, "CPU s/GiB", "produce",
+         {"record-size": 1000, "batch-size": 16384, "partitions": 16, "connections": 100}, floor="ingest", short=False),
+    Case("ingest-64k-1000p", "produce, 64 KiB requests over 1,000 partitions", INGEST, "CPU s/GiB", "produce",
+         {"record-size": 1000, "batch-size": 65536, "partitions": 1000, "connections": 4, "depth": 4}, floor="ingest", short=False),
+    Case("ingest-acks-all", "produce, 1 MiB requests of one batch, acks=all", INGEST, "CPU s/GiB", "produce",
+         {"record-size": 1000, "batch-size": 1040000, "depth": 4, "acks": "all"}, floor="ingest", short=False),
+    Case("fetch-1m", "fetch from the page cache, 1 MiB answers", INGEST, "CPU s/GiB", "fetch",
+         {"rewind": True, "fetch-size": MEBIBYTE},
+         fill={"record-size": 1000, "batch-size": 65536, "batches": 1, "depth": 8},
+         floor="sendfile", floor_settings=("--response-size", "1048576"), limit=1.5),
+    Case("fetch-64k", "fetch from the page cache, 64 KiB answers", INGEST, "CPU s/GiB", "fetch",
+         {"rewind": True, "fetch-size": 66000},
+         fill={"record-size": 1000, "batch-size": 65536, "batches": 1, "depth": 8},
+         floor="sendfile", floor_settings=("--response-size", "65536"), short=False),
+    Case("fetch-fanout-5", "fetch, five consumers of everything", INGEST, "CPU s/GiB", "fetch",
+         {"rewind": True, "fetch-size": MEBIBYTE, "connections": 5},
+         fill={"record-size": 1000, "batch-size": 65536, "batches": 1, "depth": 8},
+         floor="sendfile", floor_settings=("--response-size", "1048576"), short=False),
+    Case("records-100b", "produce, 100-byte records in 16 KiB batches", "records_per_s", "M records/s", "produce",
+         {"record-size": 100, "batch-size": 16384, "partitions": 4, "connections": 4, "depth": 8}, scale=1e-6, limit=1.0, most=False),
+    Case("records-100b-cpu", "the same, broker CPU", INGEST, "CPU s/GiB", "produce",
+         {"record-size": 100, "batch-size": 16384, "partitions": 4, "connections": 4, "depth": 8}, floor="ingest", short=False),
+    Case("pingpong-1", "ApiVersions, 1 connection", "requests_per_s", "requests/s", "pingpong",
+         {"connections": 1}, floor="pingpong", short=False, most=False),
+    Case("pingpong-100", "ApiVersions, 100 connections", "requests_per_s", "requests/s", "pingpong",
+         {"connections": 100}, floor="pingpong", most=False),
+    Case("pingpong-1000", "ApiVersions, 1,000 connections", "requests_per_s", "requests/s", "pingpong",
+         {"connections": 1000}, floor="pingpong", short=False, most=False),
+    Case("pingpong-100-cpu", "ApiVersions, 100 connections, broker CPU", "server_cpu_us_per_request", "CPU us/request",
+         "pingpong", {"connections": 100}, floor="pingpong", short=False),
+    Case("heartbeat-100", "Heartbeat, 100 connections", "requests_per_s", "requests/s", "pingpong",
+         {"connections": 100, "api": "heartbeat"}, floor="pingpong", floor_settings=("--reply-size", "10"), short=False, most=False),
+    Case("wake", "a parked fetch, from the append's send to its answer, median", "latency_us.p50", "ms", "wake",
+         {"count": 500, "record-size": 100}, scale=1e-3, limit=1.0),
+    Case("e2e-p50", "10,000 records/s of 1 KiB, produce to fetch, median", "latency_us.p50", "ms", "e2e",
+         {"batch-size": 1, "rate": 10000}, scale=1e-3, short=False),
+    Case("e2e-p99", "the same, 99th percentile", "latency_us.p99", "ms", "e2e",
+         {"batch-size": 1, "rate": 10000}, scale=1e-3, short=False),
+]
+
+
+class Runner:
+    def __init__(self, build, servers, seconds, mebibytes):
+        self.loadgen_path = os.path.join(build, "bench", "loadgen")
+        self.servers = servers
+        self.seconds = seconds
+        self.mebibytes = mebibytes
+        self.topics = (f"bench-{number}" for number in itertools.count())
+        self.raw = []
+
+    def loadgen(self, mode, server, settings, note):
+        command = [self.loadgen_path, mode, "--port", str(server.port), "--pid", str(server.process.pid)]
+        for name, value in settings.items():
+            command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+        result = json.loads(done.stdout)
+        self.raw.append({**note, "settings": settings, "result": result})
+        return result
+
+    def once(self, case, subject, server):
+        """One run of a case against a running server; the metric's value."""
+        common = {"topic": next(self.topics)}
+        note = {"case": case.name, "subject": subject}
+        if subject == "floor":
+            settings = {**case.settings, **case.floor_load, "floor": True}
+        else:
+            settings = {**case.settings, **common, "create": True}
+        if case.fill and subject != "floor":
+            self.loadgen("produce", server, {**case.fill, **common, "create": True, "seconds": 60, "warmup-ms": 0,
+                                             "mebibytes": 512}, {**note, "fill": True})
+        if case.mode == "produce":
+            settings = {**settings, "mebibytes": self.mebibytes}
+        if case.mode != "wake":
+            settings = {**settings, "seconds": self.seconds}
+        value = self.loadgen(case.mode, server, settings, note)
+        for key in case.metric.split("."):
+            value = value[key]
+        return value * case.scale
+
+    def floor_settings(self, case, reply_bytes):
+        if case.floor == "pingpong" and not case.floor_settings:
+            return ("--reply-size", str(round(reply_bytes)))
+        return case.floor_settings
+
+    def measure(self, case, repeats, with_kafka):
+        """Interleaved runs. Returns {subject: [values]}; values of the same index belong to one pair."""
+        values = {"odradek": []}
+        for _ in range(repeats):
+            with self.servers.running("odradek") as server:
+                values["odradek"].append(self.once(case, "odradek", server))
+            if case.floor:
+                settings = self.floor_settings(case, self.raw[-1]["result"]["reply_bytes"])
+                with self.servers.running("floor", case.floor, settings) as server:
+                    values.setdefault("floor", []).append(self.once(case, "floor", server))
+        if with_kafka and case.kafka:
+            with self.servers.running("kafka") as server:
+                self.once(case, "kafka-warmup", server)
+                values["kafka"] = [self.once(case, "kafka", server) for _ in range(min(repeats, 3))]
+        return values
+
+    def start_samples(self, count):
+        """Start, stop and idle memory of the broker, each on a directory that does not exist yet."""
+        overrides = ["listeners=PLAINTEXT://127.0.0.1:{port}", "log.dirs={dir}", "odradek.http.listener=", *self.servers.overrides]
+        command = [self.loadgen_path, "start", "--count", str(count), "--", self.servers.odradek_path]
+        for override in overrides:
+            command += ["--override", override]
+        with self.servers.directory() as path:
+            done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=path)
+        samples = json.loads(done.stdout)["samples"]
+        self.raw.append({"case": "start", "subject": "odradek", "result": samples})
+        return samples
+
+    def join_samples(self, build, subject, count):
+        """Milliseconds from a new librdkafka consumer to its first record."""
+        with self.servers.running(subject) as server:
+            command = [os.path.join(build, "bench", "group_join"), f"127.0.0.1:{server.port}", "bench-join", str(count)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"group_join: {done.stderr.strip()}")
+        samples = [json.loads(line) for line in done.stdout.splitlines()]
+        self.raw.append({"case": "join", "subject": subject, "result": samples})
+        return [sample["first_record_ms"] for sample in samples]
+
+
+def median(values):
+    return statistics.median(values)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The servers under measurement, each in a directory of its own: odradek, the floors, Apache Kafka.
+
+How the brokers are started is integration/'s business; here are the floors, and one way to hold any of them.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+
+from lib import toolchain
+from lib.broker import Kafka, Odradek
+
+STOP_SECONDS = 10
+
+
+class Floor:
+    """A floor program; `kind` is its first argument."""
+
+    def __init__(self, directory, binary, kind, settings):
+        self.command = [binary, kind, "--dir", directory, *settings]
+        self.port = 0
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        word, port = self.process.stdout.readline().split()
+        assert word == "port"
+        self.port = int(port)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(STOP_SECONDS)
+        self.process.stdout.close()
+
+
+class Servers:
+    """Makes servers below `scratch`. The heap is that of Apache Kafka's own start script unless told otherwise."""
+
+    def __init__(self, build, scratch, overrides):
+        self.odradek_path = os.path.join(build, "odradek")
+        self.floors_path = os.path.join(build, "bench", "floors")
+        self.scratch = scratch
+        self.overrides = overrides
+
+    @contextlib.contextmanager
+    def directory(self):
+        path = tempfile.mkdtemp(dir=self.scratch)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def running(self, subject, floor_kind="", floor_settings=()):
+        """A started server: has .port and .process. `subject` is odradek, kafka or floor."""
+        with self.directory() as path:
+            if subject == "floor":
+                server = Floor(path, self.floors_path, floor_kind, list(floor_settings))
+            elif subject == "kafka":
+                java, classpath = toolchain.jars()
+                server = Kafka(path, java, classpath, ["log.retention.check.interval.ms=3600000"])
+            else:
+                server = Odradek(path, self.odradek_path, self.overrides)
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop()
