@@ -29,6 +29,19 @@ enum partition_error {
     PARTITION_CORRUPT,
 };
 
+/* Something that waits until the partition is usable. Embedded; untouched until `fn`. */
+struct partition_ready {
+    /* From the loop, once: PARTITION_OK, or why it will not become usable now. */
+    void (*fn)(struct partition_ready *ready, enum partition_error error);
+    struct list_link link; /* partition's own */
+};
+/* How many may wait for a partition that is still being opened or built. */
+#define PARTITION_READY_MAX 4096
+/* PARTITION_OK: usable right now (fn is not called). PARTITION_PENDING: fn follows. Else refused.
+ * For handlers that ask the engine themselves; append and read wait on their own. */
+enum partition_error partition_when_ready(
+    struct partition *partition, struct partition_ready *ready);
+
 struct partition_append {
     /* in: one checked batch. Valid until done. */
     uint8_t *data;
@@ -40,18 +53,24 @@ struct partition_append {
         enum partition_error error); /* on the home loop, never from within partition_append */
     /* out */
     int64_t base_offset, log_start;
-    int64_t log_append_time_ms; /* of a duplicate: the original's; else -1 unless the caller stamped
-                                   the batch */
+    int64_t duplicate_timestamp; /* the max timestamp of the batch that this one repeats; -1: it is
+                                    none */
     /* partition's own */
     struct engine_append engine;
+    struct engine_call call;
     struct partition *partition;
-    struct list_link link;
-    struct loop_msg msg;
-    enum partition_error result;
+    struct partition_ready ready;
+    struct list_link link; /* appends under way, or duplicates that wait for their original */
+    int64_t end_offset;
+    bool duplicate;
 };
 
-/* Always answers by done. Two-phase: base_offset is valid on return when the answer is
- * PARTITION_PENDING (done follows); any other answer is final and done is not called. */
+/*
+ * Two-phase: PARTITION_PENDING, then `done` from the loop. base_offset is valid on return when the
+ * partition was usable, and in any case when done says PARTITION_OK. PARTITION_OK at once: a batch
+ * that was appended and committed before (all outputs are valid). Anything else is a refusal:
+ * nothing was appended and done is not called.
+ */
 enum partition_error partition_append(struct partition *partition, struct partition_append *append);
 
 struct partition_read {
@@ -68,15 +87,22 @@ struct partition_read {
     int64_t high_watermark, last_stable_offset, log_start;
     /* aborted transactions come with the transactions issue */
     struct partition *partition;
-    struct loop_msg msg;
+    struct partition_ready ready;
 };
+/* high_watermark, last_stable_offset and log_start are filled in whenever the answer is
+ * PARTITION_OK, and no chunk (size 0) means: nothing readable there yet. */
 enum partition_error partition_read(struct partition *partition, struct partition_read *read);
 
-/* A parked long poll: `fn` is called once, from the loop, when bytes may have become readable past
- * `offset`, the log start or ownership moved. Embedded; the caller removes it. */
+/*
+ * A parked long poll: `fn` is called once, from the loop and never from within partition_wait, when
+ * the high watermark (read_committed: the last stable offset) is past `offset`, or ownership moved.
+ * Unlinked before fn runs. partition_unwait is harmless when it fired already, also after the
+ * partition went away.
+ */
 struct partition_waiter {
     struct list_link link;
     int64_t offset;
+    bool read_committed;
     void (*fn)(struct partition_waiter *waiter);
 };
 void partition_wait(struct partition *partition, struct partition_waiter *waiter);
@@ -85,6 +111,8 @@ void partition_unwait(struct partition_waiter *waiter);
 struct part *partition_part(
     struct partition *partition); /* for the engine calls that need no broker state (times, epochs,
                                      log start, size) */
+struct engine *partition_engine(struct partition *partition); /* whose ops partition_part goes to */
+/* Of a usable partition (state.owned says so). */
 void partition_get_state(struct partition *partition, struct part_state *ret_state);
 int64_t partition_last_stable_offset(struct partition *partition);
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Records are encoded straight behind the room for the header, so finishing is 61 bytes and a CRC. */
+/* Records are encoded straight behind the room for the header, so finishing is 61 bytes and a CRC.
+ */
 #include "store/batch_builder.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/varint.h"
 
 #include <assert.h>
-
 
 void batch_builder_init(struct batch_builder *builder)
 {
@@ -60,7 +60,8 @@ static size_t batch_record_size(
                   varlong_size(builder->records_count) + batch_bytes_size(record->key) +
                   batch_bytes_size(record->value) + varlong_size((int64_t)record->n_headers);
     for (size_t i = 0; i < record->n_headers; i++)
-        size += batch_bytes_size(record->headers[i].key) + batch_bytes_size(record->headers[i].value);
+        size +=
+            batch_bytes_size(record->headers[i].key) + batch_bytes_size(record->headers[i].value);
     return size;
 }
 

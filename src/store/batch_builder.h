@@ -6,8 +6,8 @@
  *
  *   struct batch_builder builder;
  *   batch_builder_init(&builder);
- *   batch_builder_append(&builder, &(struct batch_record){.timestamp_ms = now, .key = k, .value = v});
- *   struct slice batch = batch_builder_finish(&builder);   (valid until the next call)
+ *   batch_builder_append(&builder, &(struct batch_record){.timestamp_ms = now, .key = k, .value =
+ * v}); struct slice batch = batch_builder_finish(&builder);   (valid until the next call)
  *   batch_builder_deinit(&builder);
  */
 #include "base/buffer.h"
@@ -36,7 +36,8 @@ void batch_builder_init(struct batch_builder *builder);
 void batch_builder_deinit(struct batch_builder *builder);
 /* Empty again, memory kept. */
 void batch_builder_reset(struct batch_builder *builder);
-/* Copies. Sizes are the broker's own or bounded by the caller: a batch stays below 2 GiB (asserted). */
+/* Copies. Sizes are the broker's own or bounded by the caller: a batch stays below 2 GiB
+ * (asserted). */
 void batch_builder_append(struct batch_builder *builder, const struct batch_record *record);
 /* Bytes of the batch as it would be finished now. */
 size_t batch_builder_size(const struct batch_builder *builder);

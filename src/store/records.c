@@ -2,7 +2,8 @@
 /*
  * A record: varint size of what follows | attributes (1 byte, unused) | varlong timestamp delta |
  * varint offset delta | key | value | varint headers count | headers (key, value each).
- * Keys and values are a varint size (-1: null) and bytes. The size in front must be used up exactly.
+ * Keys and values are a varint size (-1: null) and bytes. The size in front must be used up
+ * exactly.
  */
 #include "store/records.h"
 #include "base/varint.h"
