@@ -48,17 +48,26 @@ static inline bool timer_running(const struct timer *timer)
 }
 
 /* --- descriptors: embedded; own loop only. --- */
-enum loop_io_events { LOOP_IO_READ = 1, LOOP_IO_WRITE = 2 };
+enum loop_io_events {
+    LOOP_IO_READ = 1,
+    LOOP_IO_WRITE = 2,
+    /* For a descriptor that is not read for a while: the peer ended or the connection broke, or
+     * (once per arrival) there are bytes. Edge-triggered; may not be combined with the others.
+     * Reported as LOOP_IO_CLOSED when the peer has ended its side, else as LOOP_IO_READ. */
+    LOOP_IO_CLOSED = 4,
+};
 struct loop_io {
     struct loop *loop;
     int fd;
-    unsigned events; /* enum loop_io_events: what is being watched, level-triggered */
+    unsigned
+        events; /* enum loop_io_events: what is being watched; level-triggered but for CLOSED */
     void (*fn)(struct loop_io *io, unsigned events);
     struct event *event; /* internal */
 };
 int loop_io_start(
     struct loop_io *io, struct loop *loop, int fd, void (*fn)(struct loop_io *io, unsigned events));
 void loop_io_watch(struct loop_io *io, unsigned events); /* changes what is watched; 0 pauses */
+/* Also from within its fn. The descriptor stays open; idempotent. */
 void loop_io_stop(struct loop_io *io);
 
 /* --- life --- */
