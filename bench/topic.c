@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define TOPIC_READY_TIMEOUT_NS 30000000000u
 #define TOPIC_ALREADY_EXISTS   36
@@ -83,53 +84,75 @@ static int64_t topic_leader_count(
     return reader.ok ? leaders : -1;
 }
 
-void topic_prepare(const struct options *options)
+// Asks for all offsets. Returns 0, or the first partition's error code.
+static int16_t topic_list_offsets(struct net_conn *conn, struct frame_buffer *request,
+    const struct options *options, bool tail, int64_t *ret_offsets)
 {
-    struct frame_buffer request = {0};
-    struct net_conn conn;
-    uint64_t deadline_ns = clock_now_ns() + TOPIC_READY_TIMEOUT_NS;
-
-    net_conn_init(&conn, net_must(net_connect(options->host, (uint16_t)options->port), "connect"));
-    if (options->create)
-        topic_create(&conn, &request, options);
-    while (topic_leader_count(&conn, &request, options) < (int64_t)options->partitions) {
-        if (clock_now_ns() > deadline_ns)
-            net_die("partitions without leader", options->topic);
-        clock_sleep_until_ns(clock_now_ns() + 20000000u);
-    }
-    net_conn_deinit(&conn);
-    frame_buffer_deinit(&request);
-}
-
-void topic_offsets(const struct options *options, bool tail, int64_t *ret_offsets)
-{
-    struct frame_buffer request = {0};
     struct frame_reader reader;
-    struct net_conn conn;
+    int16_t first_error = 0;
 
-    net_conn_init(&conn, net_must(net_connect(options->host, (uint16_t)options->port), "connect"));
-    frame_begin(&request, FRAME_API_LIST_OFFSETS, 1, false, 3);
-    frame_put_i32(&request, -1); // replica id
-    frame_put_i32(&request, 1);
-    frame_put_string(&request, options->topic, false);
-    frame_put_i32(&request, (int32_t)options->partitions);
+    frame_begin(request, FRAME_API_LIST_OFFSETS, 1, false, 3);
+    frame_put_i32(request, -1); // replica id
+    frame_put_i32(request, 1);
+    frame_put_string(request, options->topic, false);
+    frame_put_i32(request, (int32_t)options->partitions);
     for (uint32_t i = 0; i < options->partitions; i++) {
-        frame_put_i32(&request, (int32_t)i);
-        frame_put_i64(&request, tail ? -1 : -2);
+        frame_put_i32(request, (int32_t)i);
+        frame_put_i64(request, tail ? -1 : -2);
     }
-    reader = topic_call(&conn, &request);
+    reader = topic_call(conn, request);
     frame_skip(&reader, 4); // topic count
     frame_skip_string(&reader, false);
     for (uint32_t count = frame_get_count(&reader, false); count > 0 && reader.ok; count--) {
         uint32_t index = (uint32_t)frame_get_i32(&reader);
         int16_t error = frame_get_i16(&reader);
         frame_skip(&reader, 8); // timestamp
-        if (!reader.ok || error != 0 || index >= options->partitions)
-            net_die("list offsets", options->topic);
+        if (index >= options->partitions)
+            net_die("list offsets", "no such partition asked for");
         ret_offsets[index] = frame_get_i64(&reader);
+        first_error = first_error == 0 ? error : first_error;
     }
     if (!reader.ok)
         net_die("list offsets", "short answer");
+    return first_error;
+}
+
+static void topic_pause(uint64_t deadline_ns, const struct options *options)
+{
+    if (clock_now_ns() > deadline_ns)
+        net_die("partitions without leader", options->topic);
+    clock_sleep_until_ns(clock_now_ns() + 20000000u);
+}
+
+void topic_prepare(const struct options *options)
+{
+    struct frame_buffer request = {0};
+    struct net_conn conn;
+    uint64_t deadline_ns = clock_now_ns() + TOPIC_READY_TIMEOUT_NS;
+    int64_t *offsets = calloc(options->partitions, sizeof(*offsets));
+
+    assert(offsets != NULL);
+    net_conn_init(&conn, net_must(net_connect(options->host, (uint16_t)options->port), "connect"));
+    if (options->create)
+        topic_create(&conn, &request, options);
+    while (topic_leader_count(&conn, &request, options) < (int64_t)options->partitions)
+        topic_pause(deadline_ns, options);
+    // A leader may be named before it knows of it.
+    while (topic_list_offsets(&conn, &request, options, true, offsets) != 0)
+        topic_pause(deadline_ns, options);
+    net_conn_deinit(&conn);
+    frame_buffer_deinit(&request);
+    free(offsets);
+}
+
+void topic_offsets(const struct options *options, bool tail, int64_t *ret_offsets)
+{
+    struct frame_buffer request = {0};
+    struct net_conn conn;
+
+    net_conn_init(&conn, net_must(net_connect(options->host, (uint16_t)options->port), "connect"));
+    if (topic_list_offsets(&conn, &request, options, tail, ret_offsets) != 0)
+        net_die("list offsets", options->topic);
     net_conn_deinit(&conn);
     frame_buffer_deinit(&request);
 }

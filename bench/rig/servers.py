@@ -7,6 +7,7 @@ How the brokers are started is integration/'s business; here are the floors, and
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 
@@ -36,8 +37,23 @@ class Floor:
         self.process.stdout.close()
 
 
+class PlainKafka(Kafka):
+    """Apache Kafka with the heap and the collector of its own start script."""
+
+    def __init__(self, directory, java, classpath):
+        super().__init__(directory, java, classpath)
+        self.java = [java, "-Xms1g", "-Xmx1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-cp", classpath]
+
+    def ready(self):
+        """Accepts connections; the generator waits for leaders by itself."""
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        return False
+
+
 class Servers:
-    """Makes servers below `scratch`. The heap is that of Apache Kafka's own start script unless told otherwise."""
+    """Makes servers below `scratch`."""
 
     def __init__(self, build, scratch, overrides):
         self.odradek_path = os.path.join(build, "odradek")
@@ -61,7 +77,7 @@ class Servers:
                 server = Floor(path, self.floors_path, floor_kind, list(floor_settings))
             elif subject == "kafka":
                 java, classpath = toolchain.jars()
-                server = Kafka(path, java, classpath, ["log.retention.check.interval.ms=3600000"])
+                server = PlainKafka(path, java, classpath)
             else:
                 server = Odradek(path, self.odradek_path, self.overrides)
             server.start()
