@@ -15,8 +15,7 @@
 
 struct reader {
     const uint8_t *cursor, *end;
-    const char
-        *fault; /* NULL while all is well, else what was wrong ("string longer than its message") */
+    const char *fault; /* NULL while all is well, else what was wrong ("message ends early") */
 };
 
 static inline struct reader reader_make(struct slice bytes)
@@ -61,3 +60,31 @@ struct records reader_records(struct reader *reader, bool flexible, bool nullabl
  */
 void *reader_array(struct reader *reader, bool flexible, bool nullable, size_t wire_size_min,
     size_t element_size, struct arena *arena, int32_t *ret_count);
+/* Reads a nullable struct's presence: memory for it from the arena, or NULL (null or fault). */
+void *reader_struct(struct reader *reader, size_t size, struct arena *arena);
+
+/*
+ * Walks over the tagged fields at the end of a flexible struct:
+ *
+ *   struct reader_tag tag = READER_TAG_FIRST;
+ *   while (reader_tag_next(reader, &tag))
+ *       if (tag.number == 0)
+ *           ... = reader_int32(&tag.value);
+ *
+ * A value is read to its end or left alone, which skips it; anything between is a fault.
+ */
+struct reader_tag {
+    uint32_t number;
+    struct reader value;
+    uint32_t left; /* tagged fields after this one */
+    bool begun;
+    const uint8_t *start; /* of the value */
+};
+
+#define READER_TAG_FIRST ((struct reader_tag){.begun = false})
+
+bool reader_tag_next(struct reader *reader, struct reader_tag *tag);
+void reader_skip_tags(struct reader *reader);
+
+/* The message is over: bytes that are left are a fault. */
+void reader_finish(struct reader *reader);

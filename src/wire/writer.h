@@ -49,3 +49,12 @@ void writer_bytes(struct writer *writer, bool flexible, struct slice s);
 /* Takes over the chunk references in `records`. */
 void writer_records(struct writer *writer, bool flexible, const struct records *records);
 void writer_array_count(struct writer *writer, bool flexible, int32_t count); /* -1: null */
+
+/* As a schema's fields are written: null where it is not allowed becomes empty. */
+void writer_field_string(struct writer *writer, bool flexible, bool nullable, struct slice s);
+void writer_field_bytes(struct writer *writer, bool flexible, bool nullable, struct slice s);
+void writer_field_records(
+    struct writer *writer, bool flexible, bool nullable, const struct records *records);
+void writer_array(struct writer *writer, bool flexible, bool nullable, int32_t count);
+/* What stands in front of a tagged field's value of `size` bytes. */
+void writer_tag(struct writer *writer, uint32_t number, size_t size);
