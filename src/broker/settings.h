@@ -31,6 +31,7 @@ struct group_settings {
     int64_t offsets_retention_ms, offsets_retention_check_ms;
     int32_t offset_metadata_size_max; /* bytes */
     int32_t offsets_partitions;       /* of __consumer_offsets when it is created */
+    int32_t offsets_segment_size;     /* bytes */
     int32_t offsets_commit_timeout_ms;
     /* KIP-848 groups */
     int32_t consumer_session_timeout_ms, consumer_session_timeout_ms_min,
@@ -50,7 +51,6 @@ struct producer_settings {
     int64_t id_expiration_ms; /* producer.id.expiration.ms */
     int64_t id_expiration_check_ms;
     int32_t transaction_timeout_ms_max;
-    int32_t request_timeout_ms_max; /* ceiling for the timeout of a Produce request */
 };
 
 struct net_settings {
@@ -93,6 +93,11 @@ struct broker_settings {
     struct producer_settings producer;
     struct topic_config topic_defaults; /* what a topic without overrides gets */
 };
+
+/* Parses a checked configuration. -EINVAL: *ret_problem has a sentence for people per refused
+ * value. The result holds one reference. */
+int settings_new(
+    const struct config *config, struct buffer *ret_problem, struct broker_settings **ret_settings);
 
 static inline struct broker_settings *settings_get(struct broker_settings *settings)
 {
