@@ -12,11 +12,14 @@
 #include <check.h>
 #include <stdlib.h>
 
-static inline int runner_main(const char *name, const TTest *const *tests, size_t n_tests)
+static inline int runner_main(const char *name, void (*setup)(void), void (*teardown)(void),
+    const TTest *const *tests, size_t n_tests)
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
     tcase_set_timeout(tcase, 60);
+    if (setup != NULL)
+        tcase_add_checked_fixture(tcase, setup, teardown);
     for (size_t i = 0; i < n_tests; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);
@@ -27,9 +30,16 @@ static inline int runner_main(const char *name, const TTest *const *tests, size_
     return EXIT_SUCCESS;
 }
 
-#define TEST_MAIN(name, ...)                                                 \
-    int main(void)                                                           \
-    {                                                                        \
-        const TTest *const tests[] = {__VA_ARGS__};                          \
-        return runner_main((name), tests, sizeof(tests) / sizeof(tests[0])); \
+#define TEST_MAIN(name, ...)                                                             \
+    int main(void)                                                                       \
+    {                                                                                    \
+        const TTest *const tests[] = {__VA_ARGS__};                                      \
+        return runner_main((name), NULL, NULL, tests, sizeof(tests) / sizeof(tests[0])); \
+    }
+/* The same with functions that run before and after each test. */
+#define TEST_MAIN_FIXTURE(name, setup, teardown, ...)                                             \
+    int main(void)                                                                                \
+    {                                                                                             \
+        const TTest *const tests[] = {__VA_ARGS__};                                               \
+        return runner_main((name), (setup), (teardown), tests, sizeof(tests) / sizeof(tests[0])); \
     }
