@@ -18,6 +18,7 @@ sys.path[:0] = [HERE, os.path.join(TOP, "integration")]
 from lib import toolchain  # noqa: E402
 from rig import machine  # noqa: E402
 from rig.cases import CASES, Runner, median  # noqa: E402
+from rig.profile import profile  # noqa: E402
 from rig.servers import Servers  # noqa: E402
 
 MEGABYTE = 1e6
@@ -95,6 +96,7 @@ def parse():
     parser.add_argument("--repeats", type=int, default=0, help="pairs per case")
     parser.add_argument("--seconds", type=int, default=0, help="longest measured time of one run")
     parser.add_argument("--override", action="append", default=[], metavar="KEY=VALUE", help="one more broker setting")
+    parser.add_argument("--profile", action="store_true", help="no table: perf and strace of the broker in each case")
     parser.add_argument("--list", action="store_true", help="print the cases and stop")
     return parser.parse_args()
 
@@ -150,6 +152,11 @@ def main():
         servers = Servers(options.build, scratch, options.override)
         runner = Runner(options.build, servers, seconds, 1024 if options.short else 2048)
         rows = []
+        if options.profile:
+            for case in CASES:
+                if wanted(options, case.name):
+                    profile(runner, case)
+            return 0
         for row in run_cases(options, runner):
             rows.append(row)
             print("# " + "  ".join(cell for cell in row.cells() if cell), flush=True)
