@@ -16,7 +16,7 @@ TOP = os.path.dirname(HERE)
 sys.path[:0] = [HERE, os.path.join(TOP, "integration")]
 
 from lib import toolchain  # noqa: E402
-from rig import machine  # noqa: E402
+from rig import machine, page  # noqa: E402
 from rig.cases import CASES, Runner, median  # noqa: E402
 from rig.profile import profile  # noqa: E402
 from rig.servers import Servers  # noqa: E402
@@ -97,6 +97,7 @@ def parse():
     parser.add_argument("--seconds", type=int, default=0, help="longest measured time of one run")
     parser.add_argument("--override", action="append", default=[], metavar="KEY=VALUE", help="one more broker setting")
     parser.add_argument("--profile", action="store_true", help="no table: perf and strace of the broker in each case")
+    parser.add_argument("--page", action="store_true", help="write the table into docs/performance.md")
     parser.add_argument("--list", action="store_true", help="print the cases and stop")
     return parser.parse_args()
 
@@ -165,6 +166,9 @@ def main():
     factor = GROSS if options.short else 1.0
     print_table(rows, factor)
     print("raw numbers: " + save(rows, runner, about))
+    if options.page:
+        command = " ".join(["script/bench", *[word for word in sys.argv[1:] if word != "--page"]])
+        page.write(os.path.join(TOP, "docs", "performance.md"), page.text(rows, about, command, factor))
     verdicts = [row.verdict(factor) for row in rows]
     print(f"bench: {verdicts.count('pass')} passed, {verdicts.count('FAIL')} failed")
     return 1 if "FAIL" in verdicts else 0

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Writes the measured table into docs/performance.md, between two marks."""
+
+BEGIN = "<!-- measured: written by script/bench --page -->\n"
+END = "<!-- end of measured -->\n"
+
+
+def table(head, lines):
+    rows = [head, ["---"] * len(head), *lines]
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def text(rows, about, command, factor):
+    """The section: where, when, how, and one line per case."""
+    shown = {key: value for key, value in about.items() if key != "load_before"}
+    lines = []
+    for row in rows:
+        name, unit, *cells = row.cells()
+        lines.append([f"`{name}`: {row.title}", unit, *cells, row.verdict(factor)])
+    head = ["case", "unit", "odradek (min-max)", "floor", "ratio to floor (min-max)", "Apache Kafka", "limit", ""]
+    return (
+        f"`{command}`\n\n"
+        + ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in shown.items())
+        + ".\n\n"
+        + table(head, lines)
+    )
+
+
+def write(path, section):
+    with open(path, encoding="utf-8") as page:
+        before, rest = page.read().split(BEGIN)
+    after = rest.split(END)[1]
+    with open(path, "w", encoding="utf-8") as page:
+        page.write(before + BEGIN + section + END + after)
