@@ -40,6 +40,12 @@ size_t batch_builder_size(const struct batch_builder *builder)
     return builder->buffer.size;
 }
 
+/* Wraps around like the reader's sum does; timestamps may be anything. */
+static int64_t batch_timestamp_delta(const struct batch_builder *builder, int64_t timestamp_ms)
+{
+    return (int64_t)((uint64_t)timestamp_ms - (uint64_t)builder->base_timestamp);
+}
+
 static uint8_t *batch_put_bytes(uint8_t *at, struct slice bytes)
 {
     at += varlong_put(at, slice_is_null(bytes) ? -1 : (int64_t)bytes.size);
@@ -56,9 +62,11 @@ static size_t batch_bytes_size(struct slice bytes)
 static size_t batch_record_size(
     const struct batch_builder *builder, const struct batch_record *record)
 {
-    size_t size = 1 + varlong_size(record->timestamp_ms - builder->base_timestamp) +
+    size_t size = 1 + varlong_size(batch_timestamp_delta(builder, record->timestamp_ms)) +
                   varlong_size(builder->records_count) + batch_bytes_size(record->key) +
                   batch_bytes_size(record->value) + varlong_size((int64_t)record->n_headers);
+    if (record->headers == NULL)
+        return size + record->encoded_headers.size;
     for (size_t i = 0; i < record->n_headers; i++)
         size +=
             batch_bytes_size(record->headers[i].key) + batch_bytes_size(record->headers[i].value);
@@ -77,12 +85,14 @@ void batch_builder_append(struct batch_builder *builder, const struct batch_reco
     uint8_t *at = start + varlong_put(start, (int64_t)size);
     uint8_t *body = at;
     *at++ = 0; /* attributes */
-    at += varlong_put(at, record->timestamp_ms - builder->base_timestamp);
+    at += varlong_put(at, batch_timestamp_delta(builder, record->timestamp_ms));
     at += varlong_put(at, builder->records_count);
     at = batch_put_bytes(at, record->key);
     at = batch_put_bytes(at, record->value);
     at += varlong_put(at, (int64_t)record->n_headers);
-    for (size_t i = 0; i < record->n_headers; i++) {
+    if (record->headers == NULL && record->encoded_headers.size > 0)
+        at = mempcpy(at, record->encoded_headers.data, record->encoded_headers.size);
+    for (size_t i = 0; record->headers != NULL && i < record->n_headers; i++) {
         at = batch_put_bytes(at, record->headers[i].key);
         at = batch_put_bytes(at, record->headers[i].value);
     }

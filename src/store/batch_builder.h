@@ -30,6 +30,8 @@ struct batch_record {
     struct slice key, value; /* null slices are written as null */
     const struct record_header *headers;
     size_t n_headers;
+    struct slice
+        encoded_headers; /* used when headers is NULL: n_headers of them, as record.headers */
 };
 
 void batch_builder_init(struct batch_builder *builder);
