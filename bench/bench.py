@@ -16,7 +16,7 @@ TOP = os.path.dirname(HERE)
 sys.path[:0] = [HERE, os.path.join(TOP, "integration")]
 
 from lib import toolchain  # noqa: E402
-from rig import machine, page  # noqa: E402
+from rig import machine, memory, page  # noqa: E402
 from rig.cases import CASES, Runner, median  # noqa: E402
 from rig.profile import profile  # noqa: E402
 from rig.servers import Servers  # noqa: E402
@@ -70,6 +70,14 @@ def start_rows(runner, count):
     ]
 
 
+def memory_rows(runner, repeats, seconds):
+    samples = [memory.under_load(runner, seconds) for _ in range(repeats)]
+    titles = ["idle", "peak, 100 producers and 100 consumers", "3 s after they have left"]
+    names = ["memory-idle", "memory-peak", "memory-after"]
+    return [Row(name, f"resident memory, {title}", "MB", {"odradek": [sample[i] for sample in samples]})
+            for i, (name, title) in enumerate(zip(names, titles))]
+
+
 def join_row(runner, build, count, with_kafka):
     values = {"odradek": runner.join_samples(build, "odradek", count)}
     if with_kafka:
@@ -108,7 +116,7 @@ def wanted(options, name, short=True):
     return short or not options.short
 
 
-def run_cases(options, runner):
+def run_cases(options, runner, seconds):
     """Yields rows as they are measured."""
     repeats = options.repeats or (3 if options.short else 5)
     if wanted(options, "start") or wanted(options, "idle-rss") or wanted(options, "binary"):
@@ -117,6 +125,8 @@ def run_cases(options, runner):
         if wanted(options, case.name, case.short):
             values = runner.measure(case, repeats, options.kafka)
             yield Row(case.name, case.title, case.unit, values, case.limit, case.most)
+    if wanted(options, "memory", short=False):
+        yield from memory_rows(runner, min(repeats, 3), seconds)
     if wanted(options, "join"):
         yield join_row(runner, options.build, 5 if options.short else 9, options.kafka)
 
@@ -158,7 +168,7 @@ def main():
                 if wanted(options, case.name):
                     profile(runner, case)
             return 0
-        for row in run_cases(options, runner):
+        for row in run_cases(options, runner, seconds):
             rows.append(row)
             print("# " + "  ".join(cell for cell in row.cells() if cell), flush=True)
     finally:

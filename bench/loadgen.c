@@ -17,6 +17,7 @@ static const struct {
     {"pingpong", pingpong_mode},
     {"e2e", e2e_mode},
     {"wake", wake_mode},
+    {"hold", hold_mode},
 };
 
 int main(int argc, char **argv)
@@ -25,7 +26,7 @@ int main(int argc, char **argv)
     int rest;
 
     if (argc < 2)
-        net_die("usage", "loadgen produce|fetch|pingpong|e2e|wake|start [--option value]...");
+        net_die("usage", "loadgen produce|fetch|pingpong|e2e|wake|hold|start [--option value]...");
     (void)signal(SIGPIPE, SIG_IGN);
     rest = options_parse(&options, argc - 1, argv + 1) + 1;
     if (strcmp(argv[1], "start") == 0) {

@@ -21,6 +21,9 @@ void e2e_mode(const struct options *options);
 // How fast a parked Fetch is answered when something is appended.
 void wake_mode(const struct options *options);
 
+// What idle connections cost the server.
+void hold_mode(const struct options *options);
+
 // Start time and idle memory of the server command argv[0..]; "{port}" and "{dir}" are filled in.
 void start_mode(const struct options *options, char **argv);
 

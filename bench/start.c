@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "net.h"
+#include "process.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -115,24 +116,6 @@ static void start_ask(int fd)
     frame_buffer_deinit(&request);
 }
 
-// Reads a "Name:   123 kB" line of a file in /proc/PID; 0 when it is not there.
-static uint64_t start_proc_kib(pid_t pid, const char *file, const char *name)
-{
-    char path[64], line[256];
-    uint64_t kib = 0;
-    FILE *stream;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-    stream = fopen(path, "re");
-    if (stream == NULL)
-        return 0;
-    while (fgets(line, sizeof(line), stream) != NULL)
-        if (strncmp(line, name, strlen(name)) == 0)
-            kib = strtoull(line + strlen(name), NULL, 10);
-    (void)fclose(stream);
-    return kib;
-}
-
 static struct start_sample start_once(const struct options *options, char **argv, const char *dir)
 {
     char texts[START_ARGS_MAX][START_ARG_SIZE], *filled[START_ARGS_MAX + 1] = {0};
@@ -155,8 +138,8 @@ static struct start_sample start_once(const struct options *options, char **argv
     start_ask(fd);
     sample.answer_ms = (double)(clock_now_ns() - start_ns) / 1e6;
     clock_sleep_until_ns(clock_now_ns() + START_IDLE_NS);
-    sample.rss_kib = start_proc_kib(pid, "status", "VmRSS:");
-    sample.pss_kib = start_proc_kib(pid, "smaps_rollup", "Pss:");
+    sample.rss_kib = process_kib(pid, "status", "VmRSS:");
+    sample.pss_kib = process_kib(pid, "smaps_rollup", "Pss:");
     start_ns = clock_now_ns();
     (void)kill(pid, SIGTERM);
     (void)waitpid(pid, &status, 0);

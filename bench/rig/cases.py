@@ -74,6 +74,8 @@ CASES = [
          {"connections": 100, "api": "heartbeat"}, floor="pingpong", floor_settings=("--reply-size", "10"), short=False, most=False),
     Case("wake", "a parked fetch, from the append's send to its answer, median", "latency_us.p50", "ms", "wake",
          {"count": 500, "record-size": 100}, scale=1e-3, limit=1.0),
+    Case("idle-connections", "resident memory of a connection that idles, of 10,000", "kib_per_connection", "KiB", "hold",
+         {"connections": 10000}, short=False),
     Case("e2e-p50", "10,000 records/s of 1 KiB, produce to fetch, median", "latency_us.p50", "ms", "e2e",
          {"batch-size": 1, "rate": 10000}, scale=1e-3, short=False),
     Case("e2e-p99", "the same, 99th percentile", "latency_us.p99", "ms", "e2e",
@@ -90,10 +92,14 @@ class Runner:
         self.topics = (f"bench-{number}" for number in itertools.count())
         self.raw = []
 
-    def loadgen(self, mode, server, settings, note):
+    def command(self, mode, server, settings):
         command = [self.loadgen_path, mode, "--port", str(server.port), "--pid", str(server.process.pid)]
         for name, value in settings.items():
             command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+        return command
+
+    def loadgen(self, mode, server, settings, note):
+        command = self.command(mode, server, settings)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
@@ -114,7 +120,7 @@ class Runner:
                                              "mebibytes": 512}, {**note, "fill": True})
         if case.mode == "produce":
             settings = {**settings, "mebibytes": self.mebibytes}
-        if case.mode != "wake":
+        if case.mode not in ("wake", "hold"):
             settings = {**settings, "seconds": self.seconds}
         value = self.loadgen(case.mode, server, settings, note)
         for key in case.metric.split("."):
