@@ -7,12 +7,14 @@ protogen: proto/*.api and proto/records/*.record -> C codec, tables, documentati
     protogen.py codec --out DIR SCHEMA...       <name>.gen.h and <name>.gen.c for each schema
     protogen.py errors --out DIR LIST           errors.gen.h and errors.gen.c
     protogen.py table --out FILE SCHEMA...      the table of served APIs, api_table.gen.c
+    protogen.py cases --out DIR SCHEMA...       codec_messages.gen.c and codec_cases.bin, for the tests
 """
 
 import argparse
 import pathlib
 import sys
 
+from emit_cases import emit_cases, emit_messages
 from emit_code import emit_code
 from emit_header import emit_header
 from emit_table import emit_table
@@ -34,8 +36,9 @@ def load(path):
 def write(path, text):
     """Leaves a file alone that is right already, so that nothing is built again."""
     path = pathlib.Path(path)
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+    data = text if isinstance(text, bytes) else text.encode()
+    if not path.exists() or path.read_bytes() != data:
+        path.write_bytes(data)
 
 
 def command_list(args):
@@ -61,6 +64,12 @@ def command_table(args):
     write(args.out, emit_table([load(path) for path in args.schemas]))
 
 
+def command_cases(args):
+    schemas = [load(path) for path in args.schemas]
+    write(pathlib.Path(args.out) / "codec_messages.gen.c", emit_messages(schemas))
+    write(pathlib.Path(args.out) / "codec_cases.bin", emit_cases(schemas))
+
+
 def main():
     parser = argparse.ArgumentParser(prog="protogen")
     commands = parser.add_subparsers(required=True)
@@ -79,6 +88,10 @@ def main():
     sub.add_argument("--out", required=True)
     sub.add_argument("schemas", nargs="*")
     sub.set_defaults(run=command_table)
+    sub = commands.add_parser("cases")
+    sub.add_argument("--out", required=True)
+    sub.add_argument("schemas", nargs="+")
+    sub.set_defaults(run=command_cases)
     args = parser.parse_args()
     try:
         args.run(args)
