@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A map by id and a list by age. The rules are Kafka's: an exact repetition of one of the last five
+ * batches is a duplicate; an older epoch is refused; a new epoch starts at sequence 0; within an
+ * epoch each batch continues where the last one ended.
+ *
+ * Snapshot: magic | CRC32C of what follows | count | producers, longest inactive first:
+ * id, active_ms, epoch, batches count, batches (base offset, timestamp, last sequence, offset
+ * delta).
+ */
+#include "broker/producers.h"
+#include "base/bytes.h"
+#include "base/crc32c.h"
+
+#include <assert.h>
+
+#define SNAPSHOT_MAGIC         0x4f445031U /* "ODP1" */
+#define SNAPSHOT_HEAD_SIZE     ((size_t)12)
+#define SNAPSHOT_PRODUCER_SIZE ((size_t)19)
+#define SNAPSHOT_BATCH_SIZE    ((size_t)24)
+
+void producers_init(struct producers *producers)
+{
+    producers->by_id = MAP_NULL;
+    list_init(&producers->by_age);
+}
+
+static struct slice producer_key(const int64_t *id)
+{
+    return slice_make(id, sizeof(*id));
+}
+
+static void producers_forget(struct producers *producers, struct producer *producer)
+{
+    map_remove(&producers->by_id, producer_key(&producer->id));
+    list_remove(&producer->link);
+    free(producer);
+}
+
+void producers_clear(struct producers *producers)
+{
+    struct producer *producer, *next;
+    list_for_each_entry_safe (producer, next, &producers->by_age, link)
+        free(producer);
+    map_deinit(&producers->by_id);
+    producers_init(producers);
+}
+
+size_t producers_count(const struct producers *producers)
+{
+    return producers->by_id.count;
+}
+
+int32_t producers_sequence_add(int32_t sequence, int32_t count)
+{
+    assert(sequence >= 0 && count >= 0);
+    return (int32_t)(((int64_t)sequence + count) & INT32_MAX);
+}
+
+static int32_t producer_first_sequence(const struct producer_batch *batch)
+{
+    return (int32_t)(((int64_t)batch->last_sequence - batch->offset_delta) & INT32_MAX);
+}
+
+static const struct producer_batch *producer_find(
+    const struct producer *producer, const struct batch_header *header)
+{
+    int32_t last = producers_sequence_add(header->base_sequence, header->last_offset_delta);
+    for (unsigned i = 0; i < producer->batches_count; i++) {
+        const struct producer_batch *batch = &producer->batches[i];
+        if (batch->last_sequence == last && producer_first_sequence(batch) == header->base_sequence)
+            return batch;
+    }
+    return NULL;
+}
+
+enum producers_verdict producers_check(const struct producers *producers,
+    const struct batch_header *header, struct producer_batch *ret_original)
+{
+    assert(header->producer_id >= 0 && header->base_sequence >= 0);
+    const struct producer *producer =
+        map_get(&producers->by_id, producer_key(&header->producer_id));
+    if (producer == NULL)
+        return PRODUCERS_NEXT;
+    if (header->producer_epoch == producer->epoch) {
+        const struct producer_batch *original = producer_find(producer, header);
+        if (original != NULL) {
+            *ret_original = *original;
+            return PRODUCERS_DUPLICATE;
+        }
+    }
+    if (header->producer_epoch < producer->epoch)
+        return PRODUCERS_OLD_EPOCH;
+    if (header->producer_epoch > producer->epoch || producer->batches_count == 0)
+        return header->base_sequence == 0 ? PRODUCERS_NEXT : PRODUCERS_OUT_OF_ORDER;
+    int32_t last = producer->batches[producer->batches_count - 1].last_sequence;
+    return header->base_sequence == producers_sequence_add(last, 1) ? PRODUCERS_NEXT
+                                                                    : PRODUCERS_OUT_OF_ORDER;
+}
+
+static struct producer *producers_add(struct producers *producers, int64_t id)
+{
+    if (producers->by_id.count >= PRODUCERS_COUNT_MAX)
+        producers_forget(
+            producers, list_entry(list_first(&producers->by_age), struct producer, link));
+    struct producer *producer = xnew(struct producer);
+    producer->id = id;
+    producer->epoch = -1;
+    map_put(&producers->by_id, producer_key(&producer->id), producer);
+    list_append(&producers->by_age, &producer->link);
+    return producer;
+}
+
+void producers_record(
+    struct producers *producers, const struct batch_header *header, int64_t now_ms)
+{
+    if (header->producer_id < 0)
+        return;
+    struct producer *producer = map_get(&producers->by_id, producer_key(&header->producer_id));
+    if (producer == NULL)
+        producer = producers_add(producers, header->producer_id);
+    list_remove(&producer->link);
+    list_append(&producers->by_age, &producer->link);
+    producer->active_ms = now_ms;
+    if (producer->epoch != header->producer_epoch) {
+        producer->epoch = header->producer_epoch;
+        producer->batches_count = 0;
+    }
+    if ((header->attributes & BATCH_CONTROL) != 0 || header->base_sequence < 0)
+        return; /* a transaction's marker carries the epoch and no sequence */
+    if (producer->batches_count == PRODUCER_BATCHES_MAX) {
+        producer->batches_count--;
+        memmove(producer->batches, producer->batches + 1,
+            producer->batches_count * sizeof(producer->batches[0]));
+    }
+    producer->batches[producer->batches_count++] = (struct producer_batch){
+        .base_offset = header->base_offset,
+        .timestamp = header->max_timestamp,
+        .last_sequence = producers_sequence_add(header->base_sequence, header->last_offset_delta),
+        .offset_delta = header->last_offset_delta,
+    };
+}
+
+void producers_expire(struct producers *producers, int64_t now_ms, int64_t age_ms_max)
+{
+    struct producer *producer, *next;
+    list_for_each_entry_safe (producer, next, &producers->by_age, link) {
+        if (now_ms - producer->active_ms < age_ms_max)
+            break;
+        producers_forget(producers, producer);
+    }
+}
+
+static void producer_save(const struct producer *producer, struct buffer *out)
+{
+    uint8_t *at =
+        buffer_reserve(out, SNAPSHOT_PRODUCER_SIZE + producer->batches_count * SNAPSHOT_BATCH_SIZE);
+    bytes_put_u64(at, (uint64_t)producer->id);
+    bytes_put_u64(at + 8, (uint64_t)producer->active_ms);
+    bytes_put_u16(at + 16, (uint16_t)producer->epoch);
+    at[18] = producer->batches_count;
+    at += SNAPSHOT_PRODUCER_SIZE;
+    for (unsigned i = 0; i < producer->batches_count; i++, at += SNAPSHOT_BATCH_SIZE) {
+        const struct producer_batch *batch = &producer->batches[i];
+        bytes_put_u64(at, (uint64_t)batch->base_offset);
+        bytes_put_u64(at + 8, (uint64_t)batch->timestamp);
+        bytes_put_u32(at + 16, (uint32_t)batch->last_sequence);
+        bytes_put_u32(at + 20, (uint32_t)batch->offset_delta);
+    }
+    out->size = (size_t)(at - out->data);
+}
+
+void producers_save(const struct producers *producers, struct buffer *out)
+{
+    size_t start = out->size;
+    buffer_reserve(out, SNAPSHOT_HEAD_SIZE);
+    out->size += SNAPSHOT_HEAD_SIZE;
+    const struct producer *producer;
+    list_for_each_entry (producer, &producers->by_age, link)
+        producer_save(producer, out);
+    uint8_t *head = out->data + start;
+    bytes_put_u32(head, SNAPSHOT_MAGIC);
+    bytes_put_u32(head + 8, (uint32_t)producers->by_id.count);
+    bytes_put_u32(head + 4, crc32c(0, head + 8, out->size - start - 8));
+}
+
+/* False when the bytes end too early or say what cannot be. */
+static bool producer_load(struct producers *producers, const uint8_t **cursor, const uint8_t *end)
+{
+    const uint8_t *at = *cursor;
+    if ((size_t)(end - at) < SNAPSHOT_PRODUCER_SIZE)
+        return false;
+    int64_t id = (int64_t)bytes_get_u64(at);
+    size_t count = at[18];
+    if (id < 0 || count > PRODUCER_BATCHES_MAX ||
+        (size_t)(end - at) < SNAPSHOT_PRODUCER_SIZE + count * SNAPSHOT_BATCH_SIZE ||
+        map_get(&producers->by_id, producer_key(&id)) != NULL)
+        return false;
+    struct producer *producer = producers_add(producers, id);
+    producer->active_ms = (int64_t)bytes_get_u64(at + 8);
+    producer->epoch = (int16_t)bytes_get_u16(at + 16);
+    producer->batches_count = (uint8_t)count;
+    at += SNAPSHOT_PRODUCER_SIZE;
+    for (size_t i = 0; i < count; i++, at += SNAPSHOT_BATCH_SIZE)
+        producer->batches[i] = (struct producer_batch){
+            .base_offset = (int64_t)bytes_get_u64(at),
+            .timestamp = (int64_t)bytes_get_u64(at + 8),
+            .last_sequence = (int32_t)(bytes_get_u32(at + 16) & INT32_MAX),
+            .offset_delta = (int32_t)(bytes_get_u32(at + 20) & INT32_MAX),
+        };
+    *cursor = at;
+    return true;
+}
+
+bool producers_load(struct producers *producers, struct slice snapshot)
+{
+    producers_clear(producers);
+    if (snapshot.size < SNAPSHOT_HEAD_SIZE || bytes_get_u32(snapshot.data) != SNAPSHOT_MAGIC ||
+        bytes_get_u32(snapshot.data + 4) != crc32c(0, snapshot.data + 8, snapshot.size - 8))
+        return false;
+    const uint8_t *cursor = snapshot.data + SNAPSHOT_HEAD_SIZE,
+                  *end = snapshot.data + snapshot.size;
+    uint32_t count = bytes_get_u32(snapshot.data + 8);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!producer_load(producers, &cursor, end)) {
+            producers_clear(producers);
+            return false;
+        }
+    }
+    return cursor == end;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+/*
+ * producers: what a partition remembers of its idempotent producers: the epoch and the last five
+ * batches of each, so that a retried batch is recognised and a lost one is noticed. Embedded in a
+ * partition, touched on its home loop. A producer that is not remembered (new, expired, pushed out)
+ * may start with any sequence number.
+ */
+#include "base/buffer.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "store/batch.h"
+
+#define PRODUCER_BATCHES_MAX 5
+/* Per partition; beyond it the one that wrote longest ago is forgotten. */
+#define PRODUCERS_COUNT_MAX 10000
+
+struct producer_batch {
+    int64_t base_offset;
+    int64_t timestamp; /* the batch's greatest, ms */
+    int32_t last_sequence;
+    int32_t offset_delta; /* last offset - base offset */
+};
+
+struct producer {
+    int64_t id;
+    int64_t active_ms;     /* real time of the last append (or of its replay) */
+    struct list_link link; /* in producers.by_age */
+    int16_t epoch;
+    uint8_t batches_count;
+    struct producer_batch batches[PRODUCER_BATCHES_MAX]; /* oldest first */
+};
+
+struct producers {
+    struct map by_id;
+    struct list_link by_age; /* longest inactive first */
+};
+
+enum producers_verdict {
+    PRODUCERS_NEXT,      /* append it */
+    PRODUCERS_DUPLICATE, /* was appended before */
+    PRODUCERS_OUT_OF_ORDER,
+    PRODUCERS_OLD_EPOCH,
+};
+
+void producers_init(struct producers *producers);
+/* Forgets all; ready for use again. */
+void producers_clear(struct producers *producers);
+size_t producers_count(const struct producers *producers);
+/* Whether a batch with a producer id may follow. *ret_original is set for a duplicate. */
+enum producers_verdict producers_check(const struct producers *producers,
+    const struct batch_header *header, struct producer_batch *ret_original);
+/* A batch was appended (or found in the log): header->base_offset is its offset. Also replays
+ * batches that no check has seen. */
+void producers_record(
+    struct producers *producers, const struct batch_header *header, int64_t now_ms);
+/* Forgets those inactive for `age_ms_max`. */
+void producers_expire(struct producers *producers, int64_t now_ms, int64_t age_ms_max);
+/* The snapshot: appended to *out; loaded in place of what is there. False: no such snapshot (and
+ * nothing is remembered). */
+void producers_save(const struct producers *producers, struct buffer *out);
+bool producers_load(struct producers *producers, struct slice snapshot);
+/* Sequence numbers wrap from INT32_MAX to 0. */
+int32_t producers_sequence_add(int32_t sequence, int32_t count);
