@@ -319,7 +319,7 @@ class Suite:
                     toolchain.java()
                 else:
                     COMMANDS[scenario.group](scenario)
-            except toolchain.Missing:
+            except (toolchain.Missing, toolchain.Broken):
                 pass
 
     def run(self):

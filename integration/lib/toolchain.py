@@ -24,7 +24,11 @@ PREPARE_SECONDS = 900
 
 
 class Missing(Exception):
-    pass
+    """A client is not on this machine and cannot be brought here."""
+
+
+class Broken(Exception):
+    """A scenario does not compile: that is our fault."""
 
 
 _lock = threading.RLock()
@@ -40,11 +44,11 @@ def _remembered(function):
             if args not in results:
                 try:
                     results[args] = (function(*args), None)
-                except Missing as missing:
-                    results[args] = (None, missing)
-            value, missing = results[args]
-        if missing is not None:
-            raise missing
+                except (Missing, Broken) as error:
+                    results[args] = (None, error)
+            value, error = results[args]
+        if error is not None:
+            raise error
         return value
 
     return wrapper
@@ -63,7 +67,7 @@ def _need(program, *version_command, at_least=None):
     return path
 
 
-def _run(what, command, cwd=ROOT, env=None):
+def _run(what, command, cwd=ROOT, env=None, fault=Missing):
     try:
         done = subprocess.run(
             command,
@@ -79,7 +83,7 @@ def _run(what, command, cwd=ROOT, env=None):
         raise Missing(f"{what}: no end after {PREPARE_SECONDS} s") from None
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        raise Missing(f"{what} failed: {shlex.join(command)}\n{tail}")
+        raise fault(f"{what} failed: {shlex.join(command)}\n{tail}")
     return done.stdout
 
 
@@ -165,7 +169,7 @@ def java():
     def make():
         compiler = _need("javac")
         shutil.rmtree(made, ignore_errors=True)
-        _run("javac", [compiler, "-Xlint:all,-processing,-classfile", "-proc:none", "-cp", classpath, "-d", made, *sources])
+        _run("javac", [compiler, "-Xlint:all,-processing,-classfile", "-proc:none", "-cp", classpath, "-d", made, *sources], fault=Broken)
 
     _once("java-scenarios", _digest([*sources, os.path.join(ROOT, "java", "pom.xml")]), make, made)
     return path, os.pathsep.join([made, os.path.join(ROOT, "java"), classpath])
@@ -180,8 +184,13 @@ def go():
     compiler = _need("go", "version", at_least=(int(wanted[1]), int(wanted[2])))
     made = os.path.join(BIN, "go-scenarios")
     sources = [path for path in glob.glob(os.path.join(folder, "*")) if os.path.isfile(path)]
-    build = [compiler, "build", "-o", made, "."]
-    _once("go-scenarios", _digest(sources), lambda: _run("go build", build, folder, {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}), made)
+    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+
+    def make():
+        _run("go mod download", [compiler, "mod", "download"], folder, settings)
+        _run("go build", [compiler, "build", "-o", made, "."], folder, settings, fault=Broken)
+
+    _once("go-scenarios", _digest(sources), make, made)
     return made
 
 
@@ -197,12 +206,12 @@ def rdkafka(source):
     shared = [os.path.join(folder, "rig.c"), os.path.join(folder, "rig.h")]
     name = "rdkafka-" + os.path.basename(source).removesuffix(".c")
     made = os.path.join(BIN, name)
-    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
+    warnings = ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
 
     def make():
         os.makedirs(BIN, exist_ok=True)
         build = [compiler, "-std=gnu17", "-O1", "-g", *warnings, "-o", made, source, shared[0], *flags, "-pthread"]
-        _run("cc", build)
+        _run("cc", build, fault=Broken)
 
     _once(name, _digest([source, *shared], *flags), make, made)
     return made
