@@ -94,6 +94,7 @@ void group_free(struct group *group, enum group_error error)
     slice_drop(&group->id);
     slice_drop(&group->protocol_type);
     slice_drop(&group->protocol);
+    slice_drop(&group->restored_leader);
     free(group);
 }
 
@@ -124,6 +125,7 @@ void group_restore(struct group *group, const struct group_restored *restored)
     if (restored->protocol_type.size > 0)
         group->protocol_type = slice_copy(restored->protocol_type);
     group->protocol = slice_copy(restored->protocol);
+    group->restored_leader = slice_copy(restored->leader);
     group->state_ms = restored->state_ms;
 }
 
@@ -146,13 +148,21 @@ bool group_restore_member(struct group *group, const struct group_join *join, st
     return true;
 }
 
-void group_restore_end(struct group *group, struct slice leader)
+void group_restore_end(struct group *group)
 {
-    struct group_member *member = group_member(group, leader);
+    struct group_member *member =
+        slice_is_null(group->restored_leader) ? NULL : group_member(group, group->restored_leader);
+    slice_drop(&group->restored_leader);
     if (member != NULL)
         group->leader = member;
     list_for_each_entry (member, &group->members, link)
         group_start_timer(member, member->session_timeout_ms);
     if (group->members_count > (size_t)group->config->size_max)
         group_rebalance(group, NULL, "over-capacity", SLICE_NULL);
+}
+
+bool group_session_valid(const struct group_config *config, int32_t session_timeout_ms)
+{
+    return session_timeout_ms >= config->session_ms_min &&
+           session_timeout_ms <= config->session_ms_max;
 }

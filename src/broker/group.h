@@ -16,8 +16,6 @@
 
 /* Members that were given an id and have not come back with it yet, per group. */
 #define GROUP_PENDING_COUNT_MAX 4096
-/* How long a new member's first join may wait for a rebalance to end. */
-#define GROUP_NEW_MEMBER_MS_MAX (5 * 60 * 1000)
 /* The join-coalescing window is extended at most this often while members keep arriving. */
 #define GROUP_JOIN_WINDOWS_MAX 4
 
@@ -107,9 +105,10 @@ struct group_sync {
 
 struct group_config {
     int32_t initial_delay_ms; /* group.initial.rebalance.delay.ms */
-    int32_t join_window_ms;   /* odradek: a first rebalance waits at least this long for others */
+    int32_t join_window_ms;   /* takes the place of an initial delay of 0 */
     int32_t size_max;         /* group.max.size */
     int32_t session_ms_min, session_ms_max;
+    int32_t new_member_ms_max;    /* how long a new member's first join may wait */
     int32_t disconnect_expiry_ms; /* < 0: a closed connection means nothing */
 };
 
@@ -159,6 +158,7 @@ struct group {
     int32_t generation;
     struct slice protocol_type, protocol; /* null: none */
     struct group_member *leader;
+    struct slice restored_leader; /* between group_restore and group_restore_end */
     struct list_link members;
     size_t members_count;
     size_t joining_count; /* members with a waiting join */
@@ -212,15 +212,16 @@ struct group_restored {
     int64_t state_ms;
 };
 /* Into a fresh group: EMPTY, or STABLE once members are added; sessions start with
- * group_restore_end. */
+ * group_restore_end, which may start a rebalance and so write. */
 void group_restore(struct group *group, const struct group_restored *restored);
 /* False when a member of that id or instance is there already. */
 bool group_restore_member(struct group *group, const struct group_join *join, struct slice metadata,
     struct slice assignment);
-void group_restore_end(struct group *group, struct slice leader);
+void group_restore_end(struct group *group);
 
 /* --- questions --- */
 const char *group_state_name(enum group_state state);
+bool group_session_valid(const struct group_config *config, int32_t session_timeout_ms);
 bool group_transition_legal(enum group_state from, enum group_state to);
 struct group_member *group_member(const struct group *group, struct slice id); /* not pending */
 /* The metadata the member gave for the group's protocol; empty when it has none. */

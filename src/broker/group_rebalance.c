@@ -168,8 +168,8 @@ void group_refresh(struct group_member *member, uint64_t conn_id)
 {
     struct group *group = member->group;
     member->disconnected = false;
-    group_start_timer(
-        member, member->is_new ? GROUP_NEW_MEMBER_MS_MAX : member->session_timeout_ms);
+    group_start_timer(member,
+        member->is_new ? member->group->config->new_member_ms_max : member->session_timeout_ms);
     if (conn_id != 0 && conn_id != member->conn_id)
         group->hooks->attach(group->ctx, member, conn_id);
 }
@@ -225,7 +225,7 @@ static void group_start_initial(struct group *group)
     const struct group_config *config = group->config;
     int64_t delay_ms = config->initial_delay_ms;
     int64_t remaining_ms = group_rebalance_ms(group) - delay_ms;
-    if (config->join_window_ms > delay_ms) {
+    if (delay_ms == 0) {
         delay_ms = config->join_window_ms;
         remaining_ms = group_rebalance_ms(group) - delay_ms;
         if (remaining_ms > delay_ms * GROUP_JOIN_WINDOWS_MAX)

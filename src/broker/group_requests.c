@@ -211,10 +211,8 @@ static void group_join_known(struct group *group, struct group_join *join)
 
 void group_join(struct group *group, struct group_join *join)
 {
-    const struct group_config *config = group->config;
     bool is_new = join->member_id.size == 0;
-    if (join->session_timeout_ms < config->session_ms_min ||
-        join->session_timeout_ms > config->session_ms_max) {
+    if (!group_session_valid(group->config, join->session_timeout_ms)) {
         group_refuse_join(join, join->member_id, GROUP_E_INVALID_SESSION_TIMEOUT);
     } else if (group->state == GROUP_DEAD) {
         group_refuse_join(join, join->member_id, GROUP_E_UNAVAILABLE);

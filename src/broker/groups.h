@@ -4,14 +4,23 @@
  * groups: the group coordinators of one loop. A group lives on the loop of its partition of
  * __consumer_offsets; its state is built by replay when that partition becomes usable and dropped
  * when it is lost. Created, freed and told about partitions by broker, all on the loop itself.
+ * Handlers get to a group by groups_enter, from any loop, and then work on its home loop.
  */
 #include "base/slice.h"
 #include "base/uuid.h"
+#include "broker/broker.h"
+#include "broker/group.h"
+#include "broker/group_offsets.h"
 #include "loop/loop.h"
 
 struct broker;
 struct groups;
 struct partition;
+
+/* Requests that wait for one partition's replay. */
+#define GROUPS_WAITING_COUNT_MAX 10000
+/* Groups on one loop; beyond it new ones are refused (GROUP_E_UNAVAILABLE). */
+#define GROUPS_COUNT_MAX 250000
 
 struct groups *groups_new(struct broker *broker, struct loop *loop);
 /* The loop has stopped taking requests: parked requests were completed by groups_stop. */
@@ -31,3 +40,89 @@ void groups_drop(struct groups *groups, int32_t index);
 void groups_on_topic_deleted(struct groups *groups, struct uuid id, struct slice name);
 /* A connection that asked for it (request_watch_close) ended; called on every loop. */
 void groups_on_conn_close(struct groups *groups, uint64_t conn_id);
+
+/* --- the way to a group --- */
+
+struct groups_shard; /* the groups of one partition of __consumer_offsets */
+
+/* One group of a shard: the machine and what it committed. Freed with the shard; a write on its way
+ * keeps the memory (groups_entry is then dead: group == NULL). */
+struct groups_entry {
+    struct groups_shard *shard; /* NULL: dead */
+    struct group *group;        /* NULL: dead */
+    struct group_offsets offsets;
+    unsigned writes_count; /* on their way, the machine's own included */
+};
+
+enum groups_entered {
+    GROUPS_HERE,  /* op->shard, or op->error when there is none */
+    GROUPS_LATER, /* run comes, on the group's home loop, with the same */
+};
+
+struct groups_op {
+    /* in; the caller's memory until GROUPS_HERE or run */
+    struct broker *broker;
+    struct slice group;
+    bool create;      /* make __consumer_offsets when it does not exist; else GROUP_E_NOT_FOUND */
+    uint64_t conn_id; /* whose request this is; set to 0 when that connection ends meanwhile */
+    void (*run)(struct groups_op *op);
+    /* out */
+    struct groups_shard *shard; /* usable now; do not keep it beyond this turn of the loop */
+    enum group_error error;     /* NOT_FOUND, NOT_COORDINATOR, UNAVAILABLE, LOADING */
+    /* own */
+    bool visiting;
+    int32_t index;
+    struct broker_call call;
+    struct loop_msg msg;
+    struct list_link link;
+};
+/* Any loop. */
+enum groups_entered groups_enter(struct groups_op *op);
+
+/* Goes to a loop and waits there until all its shards are loaded; run always comes later.
+ * op->group is not used. */
+void groups_visit(struct groups_op *op, unsigned loop_index);
+/* On that loop then: every group there is. */
+void groups_each(
+    struct broker *broker, void (*fn)(void *ctx, const struct groups_entry *entry), void *ctx);
+
+/* --- on the home loop, with a shard --- */
+
+struct groups_entry *groups_find(struct groups_shard *shard, struct slice group); /* or NULL */
+
+/* As the machine's, with the group looked up, created for a new member, and forgotten again when
+ * nothing came of it. */
+void groups_join(struct groups_shard *shard, struct slice group, struct group_join *join);
+void groups_sync(struct groups_shard *shard, struct slice group, struct group_sync *sync);
+
+struct groups_commit_item {
+    struct group_offset offset; /* topic, partition, offset, leader_epoch, metadata, expire_ms */
+    enum group_error error;     /* in: already refused; out */
+};
+/* Offsets of one request. The caller's memory, with all slices, until done. */
+struct groups_commit {
+    struct slice member_id, instance_id;
+    int32_t generation;
+    int64_t retention_ms; /* -1: the broker's */
+    struct groups_commit_item *items;
+    int32_t items_count;
+    /* Exactly once, maybe from within: each item's error is its answer. `absent`: there is no such
+     * group and the commit claims a generation. */
+    bool absent;
+    void (*done)(struct groups_commit *commit);
+    struct groups_entry *entry; /* own */
+};
+void groups_commit(struct groups_shard *shard, struct slice group, struct groups_commit *commit);
+
+/* Deletions: answered when their tombstones are committed. */
+struct groups_deletion {
+    void (*done)(struct groups_deletion *deletion, enum group_error error); /* maybe from within */
+    /* groups_delete_offsets: in topic, partition and error; out error */
+    struct groups_commit_item *items;
+    int32_t items_count;
+    struct groups_entry *entry; /* own */
+};
+void groups_delete(
+    struct groups_shard *shard, struct slice group, struct groups_deletion *deletion);
+void groups_delete_offsets(
+    struct groups_shard *shard, struct slice group, struct groups_deletion *deletion);

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+/*
+ * groups_shard: what is behind struct groups, shared by groups*.c alone. A shard is one partition
+ * of __consumer_offsets as its coordinator sees it: ABSENT (not ours, or not yet) -> LOADING
+ * (replay) -> READY, and back to ABSENT when the partition is lost. Requests wait in it while it is
+ * not ready.
+ */
+#include "broker/group_log.h"
+#include "broker/groups.h"
+
+enum groups_shard_state { SHARD_ABSENT, SHARD_LOADING, SHARD_READY };
+
+struct groups_load;
+
+struct groups_shard {
+    struct list_link link; /* groups->shards */
+    struct groups *groups;
+    int32_t index; /* partition of __consumer_offsets */
+    enum groups_shard_state state;
+    struct partition *partition; /* LOADING, READY */
+    struct map entries;          /* id -> struct groups_entry */
+    struct groups_load *load;    /* LOADING */
+    struct list_link waiting;    /* struct groups_op */
+    size_t waiting_count;
+    struct timer timer; /* how long they may wait */
+};
+
+struct groups_conn {
+    uint64_t id; /* also the key */
+    struct list_link members;
+};
+
+struct groups {
+    struct broker *broker;
+    struct loop *loop;
+    struct group_config config; /* refreshed from the settings on each entry */
+    struct list_link shards;
+    struct map conns; /* connections that members use */
+    size_t entries_count;
+    struct timer expiry;
+    struct arena scratch;
+    bool stopped;
+};
+
+extern const struct group_hooks groups_hooks;
+
+struct groups_shard *groups_shard_at(struct groups *groups, int32_t index); /* made when missing */
+/* Runs everybody who waits: with the shard when it is ready, else with the error. */
+void groups_shard_release(struct groups_shard *shard, enum group_error error);
+void groups_refresh_config(struct groups *groups);
+int64_t groups_real_ms(const struct groups *groups);
+
+/* --- entries --- */
+struct groups_entry *groups_entry_new(struct groups_shard *shard, struct slice group);
+/* Takes it out of its shard; waiting requests are answered with the error. */
+void groups_entry_kill(struct groups_entry *entry, enum group_error error);
+/* A write is over: a dead entry goes with its last one. */
+void groups_entry_put(struct groups_entry *entry);
+/* Forgets a group that holds nothing; one that ever was on the log gets a tombstone into `write`.
+ */
+bool groups_entry_reap(struct groups_entry *entry, struct group_write *write);
+
+/* --- replay --- */
+void groups_load_start(struct groups_shard *shard, void (*done)(void *ctx), void *ctx);
+void groups_load_cancel(struct groups_load *load);
+
+/* --- expiry --- */
+void groups_expiry_start(struct groups *groups);
