@@ -12,10 +12,14 @@
 #include "loop/loop.h"
 #include "store/engine.h"
 
+#define TOPIC_NAME_OFFSETS      "__consumer_offsets"
+#define TOPIC_NAME_TRANSACTIONS "__transaction_state"
+
 struct broker;
 struct partition;
 struct groups;
 struct meta;
+struct sockaddr_storage;
 struct offload;
 
 struct topic {
@@ -25,7 +29,12 @@ struct topic {
     int32_t partitions_count;
     bool internal;              /* __consumer_offsets, __transaction_state */
     struct topic_config config; /* effective */
-    struct map overrides;       /* key -> struct topic_override *, as set by people */
+    struct map overrides;       /* key name -> struct topic_override *, as set by people */
+};
+
+struct topic_override {
+    const struct config_key *key;
+    char *value;
 };
 
 struct image {
@@ -35,6 +44,7 @@ struct image {
     struct topic *offsets; /* __consumer_offsets, NULL while nobody needed it */
     struct topic **topics; /* sorted by name */
     size_t topics_count;
+    int64_t partitions_count;  /* of all topics */
     struct map by_name, by_id; /* key: name bytes; 16 id bytes */
 };
 
@@ -62,6 +72,8 @@ struct broker_call {
     struct loop *loop; /* filled by the callee: where done runs */
     void (*done)(struct broker_call *call);
     int result; /* 0, or -errno when it failed (logged) */
+    /* the callee's own */
+    struct broker *broker;
     struct list_link link;
 };
 /* __consumer_offsets exists, its partitions are usable and their groups loaded when done comes
@@ -84,3 +96,36 @@ int32_t broker_id(struct broker *broker);
 const char *broker_cluster_id(struct broker *broker);
 unsigned broker_loops_count(struct broker *broker);
 struct loop *broker_loop(struct broker *broker, unsigned index);
+
+/* --- life: called by server's main thread --- */
+
+struct broker_params {
+    struct env *env;
+    struct offload *offload;
+    struct loop **loops; /* not running yet */
+    unsigned loops_count;
+    const struct config *config;      /* checked; copied */
+    struct broker_settings *settings; /* parsed from it; a reference is taken */
+    const char *cluster_id;           /* wanted: CLUSTER_ID; NULL: none in particular */
+    const char *data_dir;             /* created when missing */
+};
+
+/* Before the loops run: opens and locks the data directory and reads the metadata. Blocks. -errno
+ * after a log line that says what to do. */
+int broker_new(const struct broker_params *params, struct broker **ret_broker) _must_check_;
+/* The loops run: opens all partitions and loads the groups. `done` comes on loop 0. */
+void broker_start(struct broker *broker, void (*done)(void *ctx), void *ctx);
+/* No connection is left: groups end, partitions close. `done` comes on loop 0. */
+void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx);
+/* The loops have stopped and are not freed yet. */
+void broker_free(struct broker *broker);
+
+/* For net's hook of that name: tells the group coordinators of all loops. */
+void broker_on_conn_close(struct broker *broker, uint64_t conn_id);
+
+/* What a client that came in on `local` of this listener is told to connect to. `host` has room for
+ * ADVERTISED_HOST_SIZE bytes. */
+#define ADVERTISED_HOST_SIZE 256
+void broker_advertise(struct broker *broker, const char *listener,
+    const struct sockaddr_storage *local, const struct sockaddr_storage *peer, char *ret_host,
+    uint16_t *ret_port);

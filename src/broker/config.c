@@ -137,6 +137,15 @@ void config_set(struct config *config, struct slice name, struct slice value,
     };
 }
 
+void config_unset(struct config *config, const struct config_key *key, enum config_source source)
+{
+    struct config_entry *entry = config_entry_find(config, slice_from_str(key->name), source);
+    if (entry == NULL)
+        return;
+    entry_deinit(entry);
+    *entry = config->entries[--config->entries_count];
+}
+
 void config_clear(struct config *config, enum config_source source)
 {
     size_t kept = 0;

@@ -94,7 +94,8 @@ void config_free(struct config *config);
 /* The last one set from the same source wins. Unknown names are kept for config_report. */
 void config_set(struct config *config, struct slice name, struct slice value,
     enum config_source source, const char *where);
-/* Forgets what was set from this source. */
+/* Forgets one value, or all, set from this source. */
+void config_unset(struct config *config, const struct config_key *key, enum config_source source);
 void config_clear(struct config *config, enum config_source source);
 /* The effective value of a broker key: the strongest source, else the profile's default, else
  * Kafka's. */

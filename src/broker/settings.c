@@ -62,6 +62,7 @@ static void settings_free(struct ref *ref)
 {
     struct broker_settings *settings = container_of(ref, struct broker_settings, ref);
     listeners_free(settings->listeners, settings->listeners_count);
+    config_free(settings->config);
     free(settings->rack);
     free(settings->data_dir);
     free(settings);
@@ -198,6 +199,7 @@ int settings_new(
 {
     struct broker_settings *settings = xnew(struct broker_settings);
     ref_init(&settings->ref, settings_free);
+    settings->config = config_copy(config);
     int r = settings_load_identity(settings, config, ret_problem);
     if (r == 0)
         r = listeners_parse(

@@ -64,7 +64,8 @@ struct net_settings {
 
 struct broker_settings {
     struct ref ref;
-    bool dev; /* odradek.profile */
+    struct config *config; /* what it was parsed from */
+    bool dev;              /* odradek.profile */
     int32_t node_id;
     char *rack; /* NULL: none */
     char *data_dir;

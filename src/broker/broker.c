@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * broker: the domain state, its start and its stop. Before the loops run everything is read on one
+ * thread: identity, engine, metadata, the first image. Then every loop opens its partitions and
+ * loads its groups; only when all have done so is the broker started. To stop, the line of topic
+ * changes ends first, then groups and partitions close on their loops.
+ */
+#include "broker/broker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "broker/broker_internal.h"
+#include "broker/draft.h"
+#include "broker/groups.h"
+
+/* --- where things are --- */
+
+struct broker_loop *broker_here(struct broker *broker)
+{
+    struct loop *loop = loop_current();
+    assert(loop != NULL);
+    unsigned index = loop_index(loop);
+    assert(index < broker->loops_count && broker->loops[index] == loop);
+    return &broker->by_loop[index];
+}
+
+struct image *broker_image(struct broker *broker)
+{
+    return broker_here(broker)->image;
+}
+
+const struct broker_settings *broker_settings(struct broker *broker)
+{
+    return broker_image(broker)->settings;
+}
+
+struct groups *broker_groups(struct broker *broker)
+{
+    return broker_here(broker)->groups;
+}
+
+struct env *broker_env(struct broker *broker)
+{
+    return broker->env;
+}
+
+int32_t broker_id(struct broker *broker)
+{
+    return broker->node_id;
+}
+
+const char *broker_cluster_id(struct broker *broker)
+{
+    return broker->cluster_id;
+}
+
+unsigned broker_loops_count(struct broker *broker)
+{
+    return broker->loops_count;
+}
+
+struct loop *broker_loop(struct broker *broker, unsigned index)
+{
+    assert(index < broker->loops_count);
+    return broker->loops[index];
+}
+
+struct loop *broker_topic_home(struct broker *broker, const struct topic *topic, int32_t partition)
+{
+    return broker->loops[topic_home_index(topic, partition, broker->loops_count)];
+}
+
+struct loop *broker_partition_home(struct broker *broker, const struct part_id *id)
+{
+    struct topic *topic = image_topic_by_id(broker_image(broker), id->topic_id);
+    struct topic unknown = {.id = id->topic_id};
+    return broker_topic_home(broker, topic == NULL ? &unknown : topic, id->partition);
+}
+
+/* One UTF-16 code unit more. */
+static uint32_t java_hash_add(uint32_t hash, uint32_t unit)
+{
+    return hash * 31 + unit;
+}
+
+/* Java's String.hashCode of UTF-8 bytes. Malformed bytes count as U+FFFD each. */
+static uint32_t java_hash(struct slice s)
+{
+    uint32_t hash = 0;
+    for (size_t i = 0; i < s.size;) {
+        uint8_t lead = s.data[i++];
+        unsigned more = lead < 0x80    ? 0
+                        : lead >= 0xF0 ? 3
+                        : lead >= 0xE0 ? 2
+                        : lead >= 0xC0 ? 1
+                                       : 9;
+        uint32_t point = more == 0 ? lead : lead & (0x3Fu >> more);
+        bool fine = more <= 3 && s.size - i >= more;
+        for (unsigned k = 0; fine && k < more; k++) {
+            fine = (s.data[i + k] & 0xC0) == 0x80;
+            point = point << 6 | (s.data[i + k] & 0x3Fu);
+        }
+        if (fine)
+            i += more;
+        else
+            point = 0xFFFD;
+        if (point >= 0x10000) {
+            hash = java_hash_add(hash, 0xD800 + ((point - 0x10000) >> 10));
+            point = 0xDC00 + ((point - 0x10000) & 0x3FF);
+        }
+        hash = java_hash_add(hash, point);
+    }
+    return hash;
+}
+
+int32_t broker_group_partition(struct broker *broker, struct slice group)
+{
+    struct image *image = broker_image(broker);
+    int32_t count = image->offsets != NULL ? image->offsets->partitions_count
+                                           : image->settings->group.offsets_partitions;
+    return (int32_t)(java_hash(group) & INT32_MAX) % count;
+}
+
+struct loop *broker_group_home(struct broker *broker, struct slice group)
+{
+    struct topic offsets = {.internal = true};
+    return broker_topic_home(broker, &offsets, broker_group_partition(broker, group));
+}
+
+/* --- calls --- */
+
+static void broker_on_call_done(struct loop_msg *msg)
+{
+    struct broker_call *call = container_of(msg, struct broker_call, msg);
+    call->done(call);
+}
+
+void broker_call_done(struct broker_call *call)
+{
+    loop_post(call->loop, &call->msg, broker_on_call_done);
+}
+
+void broker_call_begin(
+    struct broker *broker, struct broker_call *call, void (*fn)(struct loop_msg *))
+{
+    call->broker = broker;
+    call->loop = loop_current();
+    assert(call->loop != NULL && call->done != NULL);
+    loop_post(broker->loops[0], &call->msg, fn);
+}
+
+/* --- __consumer_offsets --- */
+
+struct offsets_ensure {
+    struct topics_op op;
+    struct arena arena;
+    struct broker_call *call;
+    char segment_size[16];
+    struct topics_config configs[3];
+};
+
+static void offsets_on_ensured(struct broker_call *op_call)
+{
+    struct offsets_ensure *ensure = container_of(op_call, struct offsets_ensure, op.call);
+    struct broker_call *call = ensure->call;
+    call->result = ensure->op.error == TOPICS_OK ? 0 : -EIO;
+    if (call->result < 0)
+        log_error("offsets.create", "text=%s", log_quote(ensure->op.message).str);
+    topics_op_deinit(&ensure->op);
+    arena_deinit(&ensure->arena);
+    free(ensure);
+    call->done(call);
+}
+
+void broker_offsets_ensure(struct broker *broker, struct broker_call *call)
+{
+    const struct group_settings *group = &broker_settings(broker)->group;
+    struct offsets_ensure *ensure = xnew(struct offsets_ensure);
+    ensure->call = call;
+    call->loop = loop_current();
+    arena_init(&ensure->arena, SIZE_MAX);
+    snprintf(
+        ensure->segment_size, sizeof(ensure->segment_size), "%d", (int)group->offsets_segment_size);
+    ensure->configs[0] = (struct topics_config){
+        SLICE_LIT("cleanup.policy"), SLICE_LIT("compact"), TOPICS_CONFIG_SET};
+    ensure->configs[1] = (struct topics_config){
+        SLICE_LIT("compression.type"), SLICE_LIT("producer"), TOPICS_CONFIG_SET};
+    ensure->configs[2] = (struct topics_config){
+        SLICE_LIT("segment.bytes"), slice_from_str(ensure->segment_size), TOPICS_CONFIG_SET};
+    ensure->op = (struct topics_op){
+        .call.done = offsets_on_ensured,
+        .type = TOPICS_ENSURE,
+        .arena = &ensure->arena,
+        .name = SLICE_LIT(TOPIC_NAME_OFFSETS),
+        .partitions = group->offsets_partitions,
+        .replication = -1,
+        .configs = ensure->configs,
+        .configs_count = ARRAY_COUNT(ensure->configs),
+    };
+    topics_submit(broker, &ensure->op);
+}
+
+/* --- connections that end --- */
+
+struct conn_closed {
+    struct loop_msg msg;
+    struct groups *groups;
+    uint64_t conn_id;
+};
+
+static void broker_on_conn_closed(struct loop_msg *msg)
+{
+    struct conn_closed *closed = container_of(msg, struct conn_closed, msg);
+    groups_on_conn_close(closed->groups, closed->conn_id);
+    free(closed);
+}
+
+void broker_on_conn_close(struct broker *broker, uint64_t conn_id)
+{
+    for (unsigned i = 0; i < broker->loops_count; i++) {
+        struct conn_closed *closed = xnew(struct conn_closed);
+        closed->groups = broker->by_loop[i].groups;
+        closed->conn_id = conn_id;
+        loop_post(broker->loops[i], &closed->msg, broker_on_conn_closed);
+    }
+}
+
+/* --- start --- */
+
+/* Makes the directory and those above it. */
+static int dir_make_all(struct env *env, const char *path)
+{
+    _cleanup_(freep) char *part = xstrdup(path);
+    for (char *at = part + 1; *at != '\0'; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        int r = env->ops->dir_make(env, part);
+        if (r < 0 && r != -EEXIST)
+            return r;
+        *at = '/';
+    }
+    int r = env->ops->dir_make(env, part);
+    return r == -EEXIST ? 0 : r;
+}
+
+static int broker_open_engine(struct broker *broker)
+{
+    const struct broker_settings *settings = broker->settings;
+    struct engine_local_config local = {
+        .env = broker->env,
+        .offload = broker->offload,
+        .loops = broker->loops,
+        .n_loops = broker->loops_count,
+        .dir = broker->data_dir,
+        .files_open_max = settings->files_open_max,
+        .retention_check_ms = settings->retention_check_ms,
+        .sync_all = settings->producer.acks_all_medium,
+    };
+    int r = engine_local_new(&local, &broker->engine);
+    if (r == -EWOULDBLOCK) {
+        log_error("data.locked",
+            "dir=%s text=\"another broker is running on this data directory; stop it, or name "
+            "another directory with log.dirs\"",
+            log_quote(slice_from_str(broker->data_dir)).str);
+        return r;
+    }
+    if (r < 0) {
+        log_error("data.unusable", "dir=%s error=%s",
+            log_quote(slice_from_str(broker->data_dir)).str, log_errno(-r).str);
+        return error_trace(r);
+    }
+    if (settings->engine_delay) {
+        struct engine_delay_config delay = {
+            .loops = broker->loops,
+            .n_loops = broker->loops_count,
+            .seed = settings->engine_seed,
+            .delay_ms_max = settings->engine_delay_ms_max,
+            .loss_per_10000 = settings->engine_loss_per_10000,
+        };
+        broker->engine = engine_delay_new(&delay, broker->engine);
+    }
+    return 0;
+}
+
+/* Dynamic broker keys, as stored, over what the broker was started with. */
+static void broker_load_dynamic(struct broker *broker)
+{
+    struct config *config = config_copy(broker->settings->config);
+    struct broker_settings *settings = NULL;
+    struct buffer problem = BUFFER_NULL;
+    char key[40];
+    snprintf(key, sizeof(key), "config/broker/%d", (int)broker->node_id);
+    struct slice all = meta_get(broker->meta, SLICE_LIT("config/broker/"), NULL);
+    struct slice own = meta_get(broker->meta, slice_from_str(key), NULL);
+    bool fine =
+        slice_is_null(all) || dynamic_config_decode(config, CONFIG_FROM_DYNAMIC_DEFAULT, all);
+    fine &= slice_is_null(own) || dynamic_config_decode(config, CONFIG_FROM_DYNAMIC_BROKER, own);
+    if (!fine || settings_new(config, &problem, &settings) < 0)
+        log_warn("config.dynamic",
+            "text=\"stored dynamic configuration cannot be used\" problem=%s",
+            log_quote(buffer_slice(&problem)).str);
+    else {
+        settings_put(broker->settings);
+        broker->settings = settings;
+    }
+    config_free(config);
+    buffer_deinit(&problem);
+}
+
+struct topics_read {
+    const struct broker_settings *settings;
+    struct topic **topics;
+    size_t count, capacity;
+    int result;
+};
+
+static void broker_on_stored_topic(void *ctx, struct slice key, struct slice value)
+{
+    struct topics_read *read = ctx;
+    size_t prefix = strlen("topic/");
+    struct slice name = slice_make(key.data + prefix, key.size - prefix);
+    struct topic *topic = topic_decode(name, value, read->settings);
+    if (topic == NULL) {
+        log_error("topic.unreadable",
+            "topic=%s text=\"its stored description is damaged, or of a later version\"",
+            log_quote(name).str);
+        read->result = -EBADMSG;
+        return;
+    }
+    if (read->count == read->capacity) {
+        read->capacity = read->capacity * 2 + 64;
+        read->topics = xrealloc(read->topics, read->capacity * sizeof(struct topic *));
+    }
+    read->topics[read->count++] = topic;
+}
+
+static int broker_load_image(struct broker *broker)
+{
+    struct topics_read read = {.settings = broker->settings};
+    meta_range(broker->meta, SLICE_LIT("topic/"), broker_on_stored_topic, &read);
+    struct image *image = image_new(1, broker->settings, read.topics, read.count);
+    topics_init(broker, image);
+    for (unsigned i = 0; i < broker->loops_count; i++)
+        broker->by_loop[i].image = image_get(image);
+    image_put(image);
+    return read.result;
+}
+
+static int broker_open(struct broker *broker, const char *cluster_id)
+{
+    int r = dir_make_all(broker->env, broker->data_dir);
+    if (r < 0) {
+        log_error("data.unusable", "dir=%s error=%s",
+            log_quote(slice_from_str(broker->data_dir)).str, log_errno(-r).str);
+        return error_trace(r);
+    }
+    r = broker_open_engine(broker);
+    if (r < 0)
+        return r;
+    r = identity_load(broker, cluster_id);
+    if (r < 0)
+        return r;
+    r = meta_open(broker->env, broker->data_dir, broker->offload, broker->loops[0], &broker->meta);
+    if (r < 0)
+        return error_trace(r);
+    broker_load_dynamic(broker);
+    producer_ids_init(broker);
+    advertise_init(broker);
+    return broker_load_image(broker);
+}
+
+int broker_new(const struct broker_params *params, struct broker **ret_broker)
+{
+    struct broker *broker = xnew(struct broker);
+    broker->env = params->env;
+    broker->offload = params->offload;
+    broker->loops = params->loops;
+    broker->loops_count = params->loops_count;
+    broker->settings = settings_get(params->settings);
+    broker->node_id = params->settings->node_id;
+    broker->data_dir = xstrdup(params->data_dir);
+    broker->by_loop = xnew_n(struct broker_loop, params->loops_count);
+    int r = broker_open(broker, params->cluster_id);
+    if (r < 0) {
+        broker_free(broker);
+        return r;
+    }
+    for (unsigned i = 0; i < broker->loops_count; i++) {
+        struct broker_loop *at = &broker->by_loop[i];
+        at->broker = broker;
+        at->loop = broker->loops[i];
+        at->index = i;
+        at->groups = groups_new(broker, at->loop);
+    }
+    *ret_broker = broker;
+    return 0;
+}
+
+static void broker_on_phase(struct phase *phase)
+{
+    struct broker *broker = phase->broker;
+    broker->done(broker->done_ctx);
+}
+
+void broker_start(struct broker *broker, void (*done)(void *ctx), void *ctx)
+{
+    broker->done = done;
+    broker->done_ctx = ctx;
+    broker->phase = (struct phase){
+        .broker = broker,
+        .kind = PHASE_OPEN,
+        .after = broker->topics.image,
+        .done = broker_on_phase,
+    };
+    phase_start(&broker->phase);
+}
+
+/* --- stop --- */
+
+static void broker_on_line_idle(struct broker *broker)
+{
+    broker->phase = (struct phase){
+        .broker = broker,
+        .kind = PHASE_STOP,
+        .after = broker->topics.image,
+        .done = broker_on_phase,
+    };
+    phase_start(&broker->phase);
+}
+
+struct broker_stop_msg {
+    struct loop_msg msg;
+    struct broker *broker;
+};
+
+static void broker_on_stop(struct loop_msg *msg)
+{
+    struct broker_stop_msg *stop = container_of(msg, struct broker_stop_msg, msg);
+    struct broker *broker = stop->broker;
+    free(stop);
+    topics_stop(broker, broker_on_line_idle);
+}
+
+void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx)
+{
+    struct broker_stop_msg *stop = xnew(struct broker_stop_msg);
+    broker->done = done;
+    broker->done_ctx = ctx;
+    stop->broker = broker;
+    loop_post(broker->loops[0], &stop->msg, broker_on_stop);
+}
+
+void broker_free(struct broker *broker)
+{
+    if (broker == NULL)
+        return;
+    for (unsigned i = 0; i < broker->loops_count; i++) {
+        struct broker_loop *at = &broker->by_loop[i];
+        if (at->groups != NULL)
+            groups_free(at->groups);
+        assert(at->parts.count == 0);
+        map_deinit(&at->parts);
+        image_put(at->image);
+    }
+    topics_deinit(broker);
+    if (broker->engine != NULL)
+        broker->engine->ops->free(broker->engine);
+    if (broker->meta != NULL)
+        meta_free(broker->meta);
+    settings_put(broker->settings);
+    free(broker->gateway);
+    free(broker->by_loop);
+    free(broker->data_dir);
+    free(broker);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+/* broker_internal: struct broker and its share on each loop, for the files of this module that
+ * implement it (broker.c, parts.c, phase.c, topics.c, producer_ids.c). */
+#include "broker/broker.h"
+#include "broker/image.h"
+#include "broker/phase.h"
+#include "broker/topics.h"
+#include "store/meta.h"
+
+/* Touched by its loop alone. */
+struct broker_loop {
+    struct broker *broker;
+    struct loop *loop;
+    unsigned index;
+    struct image *image;
+    struct groups *groups;
+    struct map parts; /* part_slot.key -> struct part_slot */
+};
+
+/* Loop 0's: changes wait in line and are carried out in batches, one batch at a time. */
+struct topics_batch;
+struct topics_line {
+    struct list_link queue;     /* struct topics_op */
+    struct topics_batch *batch; /* NULL: none under way */
+    struct image *image;        /* the newest published or about to be */
+    bool stopping;
+    void (*idle)(struct broker *broker); /* called once the batch under way has ended */
+};
+
+struct producer_ids {
+    int64_t next, end;        /* reserved and not handed out */
+    struct list_link waiting; /* struct broker_producer_id, by call.link */
+    bool reserving;
+    struct meta_txn txn;
+    char value[24];
+};
+
+struct broker {
+    struct env *env;
+    struct offload *offload;
+    struct loop **loops;
+    unsigned loops_count;
+    struct broker_settings *settings; /* as started */
+    int32_t node_id;
+    char cluster_id[64];
+    char *data_dir;
+    struct engine *engine;
+    struct meta *meta;
+    struct broker_loop *by_loop;
+    struct sockaddr_storage *gateway; /* of a container, NULL elsewhere */
+
+    struct topics_line topics;
+    struct producer_ids producer_ids;
+
+    struct phase phase; /* start and stop */
+    void (*done)(void *ctx);
+    void *done_ctx;
+};
+
+/* This loop's share; asserts that it is one of ours. */
+struct broker_loop *broker_here(struct broker *broker);
+/* Sends an answer to where the question came from. */
+void broker_call_done(struct broker_call *call);
+void broker_call_begin(
+    struct broker *broker, struct broker_call *call, void (*fn)(struct loop_msg *));
+
+/* topics.c */
+void topics_init(struct broker *broker, struct image *image);
+/* No further batch; `idle` when none is under way (maybe at once). */
+void topics_stop(struct broker *broker, void (*idle)(struct broker *broker));
+void topics_deinit(struct broker *broker);
+/* producer_ids.c */
+void producer_ids_init(struct broker *broker);
+
+/* identity.c: reads or creates meta.properties; fills node and cluster id. */
+int identity_load(struct broker *broker, const char *wanted_cluster_id);
+/* advertise.c */
+void advertise_init(struct broker *broker);

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * draft: checks each operation as Kafka does and collects what it changes. Messages are sentences
+ * that name the topic, the value and what is allowed.
+ */
+#include "broker/draft.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "broker/overrides.h"
+
+void draft_init(struct draft *draft, struct env *env, int32_t node_id, const struct image *base)
+{
+    *draft = (struct draft){
+        .env = env,
+        .node_id = node_id,
+        .base = base,
+        .settings = settings_get(base->settings),
+        .partitions_count = base->partitions_count,
+    };
+}
+
+void draft_deinit(struct draft *draft)
+{
+    for (unsigned i = 0; i < draft->changes_count; i++) {
+        struct draft_change *change = &draft->changes[i];
+        free(change->name);
+        free(change->key);
+        topic_put(change->topic);
+        buffer_deinit(&change->value);
+    }
+    settings_put(draft->settings);
+}
+
+static struct draft_change *draft_change_of(const struct draft *draft, struct slice name)
+{
+    for (unsigned i = 0; i < draft->changes_count; i++) {
+        const struct draft_change *change = &draft->changes[i];
+        if (change->name != NULL && slice_equal_str(name, change->name))
+            return (struct draft_change *)change;
+    }
+    return NULL;
+}
+
+static struct topic *draft_topic(const struct draft *draft, struct slice name)
+{
+    const struct draft_change *change = draft_change_of(draft, name);
+    return change != NULL ? change->topic : image_topic(draft->base, name);
+}
+
+static struct topic *draft_topic_by_id(const struct draft *draft, struct uuid id)
+{
+    for (unsigned i = 0; i < draft->changes_count; i++) {
+        struct topic *topic = draft->changes[i].topic;
+        if (topic != NULL && uuid_equal(topic->id, id))
+            return topic;
+    }
+    struct topic *topic = image_topic_by_id(draft->base, id);
+    return topic == NULL ? NULL : draft_topic(draft, slice_from_str(topic->name));
+}
+
+/* Takes the reference. NULL: the topic is deleted. */
+static void draft_put_topic(
+    struct draft *draft, struct slice name, struct topic *take_topic, bool created)
+{
+    struct draft_change *change = draft_change_of(draft, name);
+    if (change == NULL) {
+        assert(!draft_full(draft));
+        change = &draft->changes[draft->changes_count++];
+        *change = (struct draft_change){
+            .name = xstrdup_slice(name), .key = xasprintf("topic/%.*s", SLICE_FMT(name))};
+    } else
+        topic_put(change->topic);
+    change->topic = take_topic;
+    change->created |= created;
+    change->value.size = 0;
+    if (take_topic != NULL)
+        topic_encode(take_topic, &change->value);
+}
+
+static void op_fail(struct topics_op *op, enum topics_error error, struct slice message)
+{
+    op->error = error;
+    op->message = message;
+}
+
+/* --- create --- */
+
+static const struct topic *draft_collision(const struct draft *draft, struct slice name)
+{
+    if (memchr(name.data, '.', name.size) == NULL && memchr(name.data, '_', name.size) == NULL)
+        return NULL;
+    for (unsigned i = 0; i < draft->changes_count; i++) {
+        struct topic *topic = draft->changes[i].topic;
+        if (topic != NULL && topic_names_collide(name, slice_from_str(topic->name)))
+            return topic;
+    }
+    for (size_t i = 0; i < draft->base->topics_count; i++) {
+        struct topic *topic = draft->base->topics[i];
+        if (topic_names_collide(name, slice_from_str(topic->name)) &&
+            draft_topic(draft, slice_from_str(topic->name)) != NULL)
+            return topic;
+    }
+    return NULL;
+}
+
+static bool create_name_valid(const struct draft *draft, struct topics_op *op)
+{
+    if (!topic_name_valid(op->name)) {
+        op_fail(op, TOPICS_NAME_INVALID,
+            arena_printf(op->arena,
+                "\"%.*s\" is no topic name: it must have 1 to 249 letters, digits, '.', '_' or "
+                "'-', and may not be \".\" or \"..\".",
+                SLICE_FMT(op->name)));
+        return false;
+    }
+    if (draft_topic(draft, op->name) != NULL) {
+        op_fail(op, TOPICS_EXISTS,
+            arena_printf(op->arena, "Topic '%.*s' already exists.", SLICE_FMT(op->name)));
+        return false;
+    }
+    const struct topic *other = draft_collision(draft, op->name);
+    if (other != NULL) {
+        op_fail(op, TOPICS_NAME_INVALID,
+            arena_printf(op->arena,
+                "Topic '%.*s' collides with existing topic '%s': '.' and '_' count as the same in "
+                "names of metrics.",
+                SLICE_FMT(op->name), other->name));
+        return false;
+    }
+    return true;
+}
+
+static bool partitions_allowed(
+    const struct draft *draft, struct topics_op *op, int32_t count, int32_t added)
+{
+    const struct broker_settings *settings = draft->settings;
+    if (count < 1) {
+        op_fail(op, TOPICS_PARTITIONS_INVALID,
+            arena_printf(op->arena,
+                "Number of partitions must be at least 1, or -1 for the broker's default; %" PRId32
+                " was asked for.",
+                count));
+        return false;
+    }
+    if (count > settings->partitions_per_topic_max) {
+        op_fail(op, TOPICS_PARTITIONS_INVALID,
+            arena_printf(op->arena,
+                "%" PRId32 " partitions are more than one topic may have (%" PRId32
+                ", odradek.topic.partitions.max).",
+                count, settings->partitions_per_topic_max));
+        return false;
+    }
+    if (added > settings->partitions_max - draft->partitions_count) {
+        op_fail(op, TOPICS_LIMIT,
+            arena_printf(op->arena,
+                "This broker holds %" PRId64 " partitions and may hold %" PRId32
+                " (odradek.partitions.max); %" PRId32 " more do not fit.",
+                draft->partitions_count, settings->partitions_max, added));
+        return false;
+    }
+    return true;
+}
+
+static bool replication_allowed(const struct draft *draft, struct topics_op *op)
+{
+    if (op->replication == -1 || op->replication == 1 ||
+        (op->replication > 1 && op->replication <= INT16_MAX &&
+            draft->settings->replication_lenient))
+        return true;
+    if (op->replication < 1)
+        op_fail(op, TOPICS_REPLICATION_INVALID,
+            SLICE_LIT("Replication factor must be larger than 0, or -1 for the broker's default."));
+    else
+        op_fail(op, TOPICS_REPLICATION_INVALID,
+            arena_printf(op->arena,
+                "Replication factor %" PRId32
+                " is larger than the number of brokers, 1. (odradek.replication.lenient=true "
+                "accepts it.)",
+                op->replication));
+    return false;
+}
+
+static void apply_create(struct draft *draft, struct topics_op *op)
+{
+    struct override_change *changes = NULL;
+    size_t changes_count = 0;
+    int32_t partitions =
+        op->partitions == -1 ? draft->settings->partitions_default : op->partitions;
+    struct topic *existing = draft_topic(draft, op->name);
+    if (op->type == TOPICS_ENSURE && existing != NULL) {
+        op->topic = topic_get(existing);
+        return;
+    }
+    if (!create_name_valid(draft, op) || !partitions_allowed(draft, op, partitions, partitions) ||
+        !replication_allowed(draft, op) ||
+        !overrides_resolve(op, NULL, draft->settings, &changes, &changes_count))
+        return;
+    uint8_t random[UUID_SIZE];
+    draft->env->ops->random(draft->env, random, sizeof(random));
+    struct topic *plain =
+        topic_new(op->name, uuid_from_random(random), partitions, NULL, 0, draft->settings);
+    op->topic = topic_derive(plain, partitions, changes, changes_count, true, draft->settings);
+    topic_put(plain);
+    if (op->validate_only)
+        return;
+    draft->partitions_count += partitions;
+    draft_put_topic(draft, op->name, topic_get(op->topic), true);
+}
+
+/* --- delete, grow, configure --- */
+
+static struct topic *op_topic(const struct draft *draft, struct topics_op *op)
+{
+    struct topic *topic =
+        slice_is_null(op->name) ? draft_topic_by_id(draft, op->id) : draft_topic(draft, op->name);
+    if (topic == NULL)
+        op_fail(op, TOPICS_UNKNOWN, SLICE_LIT("This server does not host this topic."));
+    return topic;
+}
+
+static void apply_delete(struct draft *draft, struct topics_op *op)
+{
+    struct topic *topic = op_topic(draft, op);
+    if (topic == NULL)
+        return;
+    op->topic = topic_get(topic);
+    draft->partitions_count -= topic->partitions_count;
+    draft_put_topic(draft, slice_from_str(op->topic->name), NULL, false);
+}
+
+static void apply_grow(struct draft *draft, struct topics_op *op)
+{
+    struct topic *topic = op_topic(draft, op);
+    if (topic == NULL)
+        return;
+    int32_t before = topic->partitions_count;
+    if (topic->internal) {
+        op_fail(op, TOPICS_REQUEST_INVALID,
+            arena_printf(op->arena,
+                "The number of partitions of %s is fixed: what it holds is found by that number.",
+                topic->name));
+        return;
+    }
+    if (op->partitions <= before) {
+        op_fail(op, TOPICS_PARTITIONS_INVALID,
+            arena_printf(op->arena,
+                "Topic '%s' has %" PRId32 " partition%s; %" PRId32
+                " would not be an increase, and partitions cannot be taken away.",
+                topic->name, before, before == 1 ? "" : "s", op->partitions));
+        return;
+    }
+    if (!partitions_allowed(draft, op, op->partitions, op->partitions - before))
+        return;
+    op->topic = topic_derive(topic, op->partitions, NULL, 0, false, draft->settings);
+    if (op->validate_only)
+        return;
+    draft->partitions_count += op->partitions - before;
+    draft_put_topic(draft, slice_from_str(op->topic->name), topic_get(op->topic), false);
+}
+
+static void apply_configure(struct draft *draft, struct topics_op *op)
+{
+    struct override_change *changes = NULL;
+    size_t changes_count = 0;
+    struct topic *topic = op_topic(draft, op);
+    if (topic == NULL || !overrides_resolve(op, topic, draft->settings, &changes, &changes_count))
+        return;
+    op->topic = topic_derive(
+        topic, topic->partitions_count, changes, changes_count, op->replace, draft->settings);
+    if (!op->validate_only)
+        draft_put_topic(draft, slice_from_str(op->topic->name), topic_get(op->topic), false);
+}
+
+static struct draft_change *draft_broker_change(struct draft *draft, struct slice name)
+{
+    char *key = xasprintf("config/broker/%.*s", SLICE_FMT(name));
+    struct draft_change *change = NULL;
+    for (unsigned i = 0; i < draft->changes_count; i++) {
+        if (draft->changes[i].name == NULL && strcmp(draft->changes[i].key, key) == 0)
+            change = &draft->changes[i];
+    }
+    if (change == NULL) {
+        assert(!draft_full(draft));
+        change = &draft->changes[draft->changes_count++];
+        *change = (struct draft_change){.key = steal(&key)};
+    }
+    free(key);
+    change->value.size = 0;
+    return change;
+}
+
+static void apply_configure_broker(struct draft *draft, struct topics_op *op)
+{
+    struct config *config = NULL;
+    struct broker_settings *settings = NULL;
+    struct buffer problem = BUFFER_NULL;
+    enum config_source source =
+        op->name.size == 0 ? CONFIG_FROM_DYNAMIC_DEFAULT : CONFIG_FROM_DYNAMIC_BROKER;
+    if (!overrides_resolve_broker(op, draft->settings->config, source, &config))
+        return;
+    if (settings_new(config, &problem, &settings) < 0) {
+        op_fail(op, TOPICS_CONFIG_INVALID, arena_copy_slice(op->arena, buffer_slice(&problem)));
+    } else if (!op->validate_only) {
+        struct draft_change *change = draft_broker_change(draft, op->name);
+        dynamic_config_encode(config, source, &change->value);
+        settings_put(draft->settings);
+        draft->settings = settings_get(settings);
+    }
+    settings_put(settings);
+    config_free(config);
+    buffer_deinit(&problem);
+}
+
+void draft_apply(struct draft *draft, struct topics_op *op)
+{
+    assert(!draft_full(draft));
+    op->error = TOPICS_OK;
+    op->message = SLICE_NULL;
+    op->topic = NULL;
+    switch (op->type) {
+    case TOPICS_CREATE:
+    case TOPICS_ENSURE: apply_create(draft, op); return;
+    case TOPICS_DELETE: apply_delete(draft, op); return;
+    case TOPICS_GROW: apply_grow(draft, op); return;
+    case TOPICS_CONFIGURE: apply_configure(draft, op); return;
+    case TOPICS_CONFIGURE_BROKER: apply_configure_broker(draft, op); return;
+    }
+}
+
+/* Other defaults give every topic another effective configuration. */
+static struct topic *topic_with_settings(const struct draft *draft, struct topic *topic)
+{
+    if (draft->settings == draft->base->settings)
+        return topic_get(topic);
+    return topic_derive(topic, topic->partitions_count, NULL, 0, false, draft->settings);
+}
+
+struct image *draft_build(const struct draft *draft)
+{
+    const struct image *base = draft->base;
+    struct topic **topics = xnew_n(struct topic *, base->topics_count + draft->changes_count + 1);
+    struct map changed = MAP_NULL;
+    size_t count = 0;
+    for (unsigned i = 0; i < draft->changes_count; i++) {
+        const struct draft_change *change = &draft->changes[i];
+        if (change->name != NULL)
+            map_put(&changed, slice_from_str(change->name), (void *)change);
+        if (change->topic != NULL)
+            topics[count++] = topic_with_settings(draft, change->topic);
+    }
+    for (size_t i = 0; i < base->topics_count; i++) {
+        if (map_get(&changed, slice_from_str(base->topics[i]->name)) == NULL)
+            topics[count++] = topic_with_settings(draft, base->topics[i]);
+    }
+    map_deinit(&changed);
+    return image_new(base->revision + 1, draft->settings, topics, count);
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "broker/overrides.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "broker/draft.h"
+#include "wire/reader.h"
+#include "wire/writer.h"
+
+#define DYNAMIC_ENCODING 1
+#define DYNAMIC_KEYS_MAX 1024
+
+static bool refuse(struct topics_op *op, enum topics_error error, struct slice message)
+{
+    op->error = error;
+    op->message = message;
+    return false;
+}
+
+/* --- lists --- */
+
+static bool list_next(struct slice *rest, struct slice *ret_item)
+{
+    if (rest->size == 0)
+        return false;
+    const uint8_t *comma = memchr(rest->data, ',', rest->size);
+    size_t size = comma == NULL ? rest->size : (size_t)(comma - rest->data);
+    *ret_item = slice_make(rest->data, size);
+    size += comma != NULL;
+    *rest = slice_make(rest->data + size, rest->size - size);
+    return true;
+}
+
+static bool list_has(struct slice list, struct slice wanted)
+{
+    struct slice item;
+    while (list_next(&list, &item)) {
+        if (slice_equal(item, wanted))
+            return true;
+    }
+    return false;
+}
+
+/* `list` with the items of `change` added at the end, or taken away. */
+static struct slice list_change(
+    struct arena *arena, struct slice list, struct slice change, bool add)
+{
+    struct buffer result = BUFFER_NULL;
+    struct slice rest = list, item;
+    while (list_next(&rest, &item)) {
+        if (add || !list_has(change, item))
+            buffer_printf(&result, "%s%.*s", result.size > 0 ? "," : "", SLICE_FMT(item));
+    }
+    rest = change;
+    while (add && list_next(&rest, &item)) {
+        if (!list_has(list, item))
+            buffer_printf(&result, "%s%.*s", result.size > 0 ? "," : "", SLICE_FMT(item));
+    }
+    struct slice copy =
+        result.size == 0 ? SLICE_LIT("") : arena_copy_slice(arena, buffer_slice(&result));
+    buffer_deinit(&result);
+    return copy;
+}
+
+/* The value that one requested change comes to; false: refused. `current` is what a list is
+ * appended to. */
+static bool config_resolve(struct topics_op *op, const struct topics_config *config,
+    const struct config_key *key, struct slice current, struct slice *ret_value)
+{
+    struct slice value = config->value, reason;
+    if (config->op == TOPICS_CONFIG_DELETE) {
+        *ret_value = SLICE_NULL;
+        return true;
+    }
+    if (slice_is_null(value))
+        return refuse(op, TOPICS_CONFIG_INVALID,
+            arena_printf(op->arena, "Null value not supported for configs: %s", key->name));
+    if (config->op != TOPICS_CONFIG_SET) {
+        if (key->type != CONFIG_LIST)
+            return refuse(op, TOPICS_CONFIG_INVALID,
+                arena_printf(op->arena, "Can't %s to key %s because its type is not LIST.",
+                    config->op == TOPICS_CONFIG_APPEND ? "APPEND" : "SUBTRACT", key->name));
+        value = list_change(op->arena, current, value, config->op == TOPICS_CONFIG_APPEND);
+    }
+    if (!config_value_valid(key, value, op->arena, &reason))
+        return refuse(op, TOPICS_CONFIG_INVALID, reason);
+    *ret_value = value;
+    return true;
+}
+
+static bool refuse_unknown(struct topics_op *op, struct slice name, unsigned scope)
+{
+    const char *nearest = config_nearest(name, scope);
+    return refuse(op, TOPICS_CONFIG_INVALID,
+        arena_printf(op->arena, "Unknown %s config name: %.*s%s%s%s",
+            scope == CONFIG_SCOPE_TOPIC ? "topic" : "broker", SLICE_FMT(name),
+            nearest == NULL ? "" : " (did you mean ", nearest == NULL ? "" : nearest,
+            nearest == NULL ? "" : "?)"));
+}
+
+static bool names_unique(struct topics_op *op)
+{
+    for (size_t i = 0; i < op->configs_count; i++) {
+        for (size_t j = i + 1; j < op->configs_count; j++) {
+            if (slice_equal(op->configs[i].name, op->configs[j].name))
+                return refuse(op, TOPICS_REQUEST_INVALID,
+                    arena_printf(op->arena, "Error due to duplicate config keys: %.*s",
+                        SLICE_FMT(op->configs[i].name)));
+        }
+    }
+    return true;
+}
+
+/* --- topics --- */
+
+static struct slice topic_current(struct arena *arena, const struct topic *topic,
+    const struct config_key *key, const struct broker_settings *settings)
+{
+    struct topic_override *override =
+        topic == NULL ? NULL : map_get(&topic->overrides, slice_from_str(key->name));
+    struct config_number number;
+    if (override != NULL)
+        return slice_from_str(override->value);
+    struct config_value value = topic_config_default(settings->config, key, &number);
+    return arena_copy_slice(arena, slice_from_str(value.value == NULL ? "" : value.value));
+}
+
+/* Checks that look at more than one key, on what would be in effect. */
+static bool topic_config_consistent(struct topics_op *op, const struct topic_config *config)
+{
+    if (config->min_compaction_lag_ms > config->max_compaction_lag_ms)
+        return refuse(op, TOPICS_CONFIG_INVALID,
+            arena_printf(op->arena,
+                "min.compaction.lag.ms (%" PRId64
+                ") must not be above max.compaction.lag.ms (%" PRId64 ").",
+                config->min_compaction_lag_ms, config->max_compaction_lag_ms));
+    return true;
+}
+
+bool overrides_resolve(struct topics_op *op, const struct topic *topic,
+    const struct broker_settings *settings, struct override_change **ret_changes,
+    size_t *ret_changes_count)
+{
+    struct override_change *changes =
+        arena_new_n(op->arena, struct override_change, op->configs_count + 1);
+    if (!names_unique(op))
+        return false;
+    for (size_t i = 0; i < op->configs_count; i++) {
+        const struct topics_config *config = &op->configs[i];
+        const struct config_key *key = config_key_find(config->name, CONFIG_SCOPE_TOPIC);
+        if (key == NULL)
+            return refuse_unknown(op, config->name, CONFIG_SCOPE_TOPIC);
+        changes[i].key = key;
+        struct slice current = topic_current(op->arena, topic, key, settings);
+        if (!config_resolve(op, config, key, current, &changes[i].value))
+            return false;
+    }
+    struct topic *blank =
+        topic == NULL ? topic_new(SLICE_LIT("blank"), UUID_ZERO, 1, NULL, 0, settings) : NULL;
+    struct topic *derived = topic_derive(
+        topic == NULL ? blank : topic, 1, changes, op->configs_count, op->replace, settings);
+    bool consistent = topic_config_consistent(op, &derived->config);
+    topic_put(derived);
+    topic_put(blank);
+    *ret_changes = changes;
+    *ret_changes_count = op->configs_count;
+    return consistent;
+}
+
+/* --- the broker --- */
+
+static bool broker_config_apply(struct topics_op *op, const struct topics_config *change,
+    struct config *config, enum config_source source)
+{
+    const struct config_key *key = config_key_find(change->name, CONFIG_SCOPE_BROKER);
+    struct slice value;
+    if (key == NULL)
+        return refuse_unknown(op, change->name, CONFIG_SCOPE_BROKER);
+    if ((key->scope & (CONFIG_SCOPE_DYNAMIC | CONFIG_SCOPE_IGNORED)) == 0)
+        return refuse(op, TOPICS_REQUEST_INVALID,
+            arena_printf(op->arena,
+                "Cannot update these configs dynamically: %s. Set it where the broker is started, "
+                "and restart it.",
+                key->name));
+    const char *current = config_get(config, key).value;
+    if (!config_resolve(op, change, key, slice_from_str(current == NULL ? "" : current), &value))
+        return false;
+    if (slice_is_null(value))
+        config_unset(config, key, source);
+    else
+        config_set(config, change->name, value, source, "dynamic");
+    return true;
+}
+
+bool overrides_resolve_broker(struct topics_op *op, const struct config *config,
+    enum config_source source, struct config **ret_config)
+{
+    if (!names_unique(op))
+        return false;
+    struct config *changed = config_copy(config);
+    if (op->replace)
+        config_clear(changed, source);
+    for (size_t i = 0; i < op->configs_count; i++) {
+        if (!broker_config_apply(op, &op->configs[i], changed, source)) {
+            config_free(changed);
+            return false;
+        }
+    }
+    *ret_config = changed;
+    return true;
+}
+
+void dynamic_config_encode(
+    const struct config *config, enum config_source source, struct buffer *buffer)
+{
+    struct writer writer = WRITER_NULL;
+    struct config_value value;
+    writer_int8(&writer, DYNAMIC_ENCODING);
+    for (size_t i = 0; i < config_keys_count; i++) {
+        if (!config_get_from(config, &config_keys[i], source, &value))
+            continue;
+        writer_string(&writer, true, slice_from_str(value.key->name));
+        writer_string(&writer, true, slice_from_str(value.value));
+    }
+    buffer_append_slice(buffer, buffer_slice(&writer.buffer));
+    writer_deinit(&writer);
+}
+
+bool dynamic_config_decode(struct config *config, enum config_source source, struct slice bytes)
+{
+    struct reader reader = reader_make(bytes);
+    if (reader_int8(&reader) != DYNAMIC_ENCODING)
+        return false;
+    for (unsigned i = 0;
+         i < DYNAMIC_KEYS_MAX && reader_ok(&reader) && reader_remaining(&reader) > 0; i++) {
+        struct slice name = reader_string(&reader, true, false);
+        struct slice value = reader_string(&reader, true, false);
+        if (reader_ok(&reader))
+            config_set(config, name, value, source, "dynamic");
+    }
+    return reader_ok(&reader);
+}
