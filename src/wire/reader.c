@@ -161,6 +161,8 @@ static struct slice reader_slice(struct reader *reader, int64_t length, bool nul
 struct slice reader_string(struct reader *reader, bool flexible, bool nullable)
 {
     int64_t length = flexible ? reader_compact_length(reader) : reader_int16(reader);
+    if (length > INT16_MAX) /* the compact form could say more, but nobody may */
+        reader_fail(reader, "string longer than a string may be");
     return reader_slice(reader, length, nullable);
 }
 

@@ -18,9 +18,13 @@ static inline size_t size_uvarint(uint64_t value)
     return size;
 }
 
+/* Strings have at most this many bytes, in either form; the writer cuts longer ones. */
+#define SIZE_STRING_MAX ((size_t)INT16_MAX)
+
 static inline size_t size_string(bool flexible, struct slice s)
 {
-    return (flexible ? size_uvarint((uint64_t)s.size + 1) : 2) + s.size;
+    size_t size = s.size < SIZE_STRING_MAX ? s.size : SIZE_STRING_MAX;
+    return (flexible ? size_uvarint((uint64_t)size + 1) : 2) + size;
 }
 
 static inline size_t size_bytes(bool flexible, struct slice s)

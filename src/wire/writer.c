@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Bytes are appended to one buffer; a chunk leaves only a note of where it belongs. Lengths that do
- * not fit their field are our own mistakes (a handler built them) and asserted.
+ * Bytes are appended to one buffer; a chunk leaves only a note of where it belongs. A string
+ * that is longer than the protocol allows is cut; bytes and counts that do not fit their field are
+ * our own mistakes (a handler built them) and asserted.
  */
 #include "wire/writer.h"
 
 #include "base/bytes.h"
+#include "wire/size.h"
 
 #include <assert.h>
 
@@ -110,12 +112,13 @@ static void writer_compact_length(struct writer *writer, size_t length)
 
 void writer_string(struct writer *writer, bool flexible, struct slice s)
 {
+    if (s.size > SIZE_STRING_MAX) /* a message for people that quotes what a peer sent */
+        s.size = SIZE_STRING_MAX;
     if (flexible && slice_is_null(s)) {
         writer_uvarint(writer, 0);
     } else if (flexible) {
         writer_compact_length(writer, s.size);
     } else {
-        assert(s.size <= INT16_MAX);
         writer_int16(writer, slice_is_null(s) ? -1 : (int16_t)s.size);
     }
     writer_raw(writer, s);

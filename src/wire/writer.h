@@ -43,8 +43,8 @@ void writer_uvarint(struct writer *writer, uint32_t value);
 void writer_varint(struct writer *writer, int32_t value);
 void writer_varlong(struct writer *writer, int64_t value);
 void writer_raw(struct writer *writer, struct slice s);
-void writer_string(
-    struct writer *writer, bool flexible, struct slice s); /* null when data is NULL */
+/* Null when data is NULL; cut at 32767 bytes, the longest string there is. */
+void writer_string(struct writer *writer, bool flexible, struct slice s);
 void writer_bytes(struct writer *writer, bool flexible, struct slice s);
 /* Takes over the chunk references in `records`. */
 void writer_records(struct writer *writer, bool flexible, const struct records *records);

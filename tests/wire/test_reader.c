@@ -109,6 +109,18 @@ START_TEST(reader_refuses_lengths_that_make_no_sense)
 }
 END_TEST
 
+START_TEST(reader_strings_are_no_longer_in_compact_form)
+{
+    static uint8_t bytes[3 + INT16_MAX + 1] = {0x80, 0x80, 2}; /* 32768 + 1 - 1 = 32767 */
+    struct reader reader = reader_make(slice_make(bytes, sizeof(bytes)));
+    ck_assert_uint_eq(reader_string(&reader, true, false).size, INT16_MAX);
+    bytes[0] = 0x81;
+    reader = reader_make(slice_make(bytes, sizeof(bytes)));
+    reader_string(&reader, true, false);
+    ck_assert_str_eq(reader.fault, "string longer than a string may be");
+}
+END_TEST
+
 START_TEST(reader_array_takes_no_more_than_the_message_can_hold)
 {
     struct arena arena;
@@ -203,6 +215,7 @@ END_TEST
 TEST_MAIN("wire/reader", reader_reads_every_fixed_type, reader_stays_failed_and_yields_zero,
     reader_of_nothing_is_empty, reader_varints_take_what_fits,
     reader_varints_refuse_what_does_not_fit, reader_tells_null_from_empty,
-    reader_refuses_lengths_that_make_no_sense, reader_array_takes_no_more_than_the_message_can_hold,
+    reader_refuses_lengths_that_make_no_sense, reader_strings_are_no_longer_in_compact_form,
+    reader_array_takes_no_more_than_the_message_can_hold,
     reader_array_knows_null_and_refuses_negative, reader_array_obeys_the_arenas_limit,
     reader_walks_over_tagged_fields, reader_refuses_tagged_fields_that_lie)

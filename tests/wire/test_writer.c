@@ -113,10 +113,25 @@ START_TEST(writer_null_records_are_null_only_where_allowed)
 }
 END_TEST
 
+START_TEST(writer_cuts_strings_that_are_too_long)
+{
+    static uint8_t bytes[INT16_MAX + 1];
+    for (int flexible = 0; flexible <= 1; flexible++) {
+        struct writer writer = WRITER_NULL;
+        writer_string(&writer, flexible, slice_make(bytes, sizeof(bytes)));
+        ck_assert_uint_eq(
+            writer.buffer.size, size_string(flexible, slice_make(bytes, sizeof(bytes))));
+        struct reader reader = reader_make(buffer_slice(&writer.buffer));
+        ck_assert_uint_eq(reader_string(&reader, flexible, false).size, INT16_MAX);
+        writer_deinit(&writer);
+    }
+}
+END_TEST
+
 START_TEST(sizes_agree_with_the_writer)
 {
-    static const size_t sizes[] = {0, 1, 126, 127, 128, 16382, 16383, 16384};
-    static uint8_t bytes[20000];
+    static const size_t sizes[] = {0, 1, 126, 127, 128, 16382, 16383, 16384, INT16_MAX};
+    static uint8_t bytes[INT16_MAX];
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         for (int flexible = 0; flexible <= 1; flexible++) {
             struct slice s = slice_make(bytes, sizes[i]);
@@ -141,4 +156,5 @@ END_TEST
 
 TEST_MAIN("wire/writer", writer_writes_big_endian, writer_varints_are_read_back,
     writer_tells_null_from_empty_where_it_may, writer_splices_chunks_and_releases_them,
-    writer_null_records_are_null_only_where_allowed, sizes_agree_with_the_writer)
+    writer_null_records_are_null_only_where_allowed, writer_cuts_strings_that_are_too_long,
+    sizes_agree_with_the_writer)

@@ -327,7 +327,7 @@ def emit_code(schema):
     out = Code()
     out.add(HEAD)
     source = f"proto/{'' if schema.kind == 'api' else 'records/'}{schema.c_name}.{schema.kind}"
-    out.comment([head_lines(schema)[0], f"Generated from {source}."])
+    out.comment([f"{head_lines(schema)[0]} Generated from {source}."])
     out.add(f'#include "wire/{schema.c_name}.gen.h"')
     out.add()
     out.add('#include "wire/print.h"')

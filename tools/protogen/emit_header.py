@@ -17,8 +17,7 @@ def describe(f, struct):
     parts = [f.name]
     if f.versions != struct.versions:
         last = f.versions.high == struct.versions.high
-        low, high = f.versions.low, f.versions.high
-        parts.append(f"versions {low}+" if last and low != high else f"versions {f.versions}")
+        parts.append(f"versions {f.versions.low}+" if last else f"versions {f.versions}")
     if not f.nullable.empty:
         parts.append("nullable" if f.nullable == f.versions else f"nullable {f.nullable.low}+")
     if f.tag is not None:
@@ -50,49 +49,16 @@ def member_default(f):
 def emit_struct(out, struct):
     out.comment(struct.comment)
     out.open(f"struct {struct.c_name} {{")
-    rows = []
     for f in struct.fields:
+        out.comment(f.comment)
+        pointer = f.array or f.struct is not None and not f.nullable.empty
+        out.add_commented(f"{c_type(f)}{'*' if pointer else ''}{f.c_name};", describe(f, struct))
         if f.array:
-            rows.append((f, f"{c_type(f)}*{f.c_name};"))
-            rows.append((None, f"int32_t {f.c_name}_count;"))
-        elif f.struct is not None and not f.nullable.empty:
-            rows.append((f, f"{c_type(f)}*{f.c_name};"))
-        else:
-            rows.append((f, f"{c_type(f)}{f.c_name};"))
-    if not rows:
-        rows.append((None, "char nothing; /* the message is empty */"))
-    group = []
-    for f, row in rows:
-        if f is not None and f.comment:
-            emit_rows(out, struct, group)
-            group = []
-            out.comment(f.comment)
-        group.append((f, row))
-    emit_rows(out, struct, group)
+            out.add(f"int32_t {f.c_name}_count;")
+    if not struct.fields:
+        out.add("char nothing; /* the message is empty */")
     out.close("};")
     out.add()
-
-
-def emit_rows(out, struct, rows):
-    """Members with their comments in one column, as the formatter has them."""
-    texts = []
-    for f, row in rows:
-        texts.append((row, f"/* {describe(f, struct)} */" if f is not None else ""))
-    for run in split_runs(texts):
-        width = max((len(row) for row, comment in run if comment), default=0)
-        for row, comment in run:
-            out.add(f"{row:<{width}} {comment}" if comment else row)
-
-
-def split_runs(texts):
-    """Trailing comments align within a run of lines that all have one."""
-    runs = []
-    for row, comment in texts:
-        if runs and bool(runs[-1][-1][1]) == bool(comment):
-            runs[-1].append((row, comment))
-        else:
-            runs.append([(row, comment)])
-    return runs
 
 
 def prototype_decode(message):
@@ -194,6 +160,7 @@ def emit_header(schema):
     lines += [
         "",
         f"Generated from proto/{'' if schema.kind == 'api' else 'records/'}{schema.c_name}.{schema.kind}.",
+        "",
         "Plain data: slices point into the bytes that were read, arrays lie in the arena. An array's",
         "count is -1 when it is null. What a version lacks keeps its default.",
     ]

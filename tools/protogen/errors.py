@@ -53,7 +53,7 @@ def emit_errors_header(errors):
     out.add()
     out.open("enum kafka_error {")
     for error in errors:
-        out.add(f"KAFKA_ERROR_{error.name} = {error.code}, /* {error.message} */")
+        out.add_commented(f"KAFKA_ERROR_{error.name} = {error.code},", error.message)
     out.close("};")
     out.add()
     out.comment(['Kafka\'s name, "UNKNOWN_TOPIC_OR_PARTITION"; "UNKNOWN_ERROR_CODE" for others.'])
@@ -82,7 +82,7 @@ def emit_errors_code(errors):
     for error in errors:
         if error.retriable:
             out.add(f"case KAFKA_ERROR_{error.name}:")
-    out.add("    return true;")
+    out.lines[-1] += " return true;"
     out.add("default: return false;")
     out.add("}")
     out.close()

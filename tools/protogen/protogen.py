@@ -8,6 +8,9 @@ protogen: proto/*.api and proto/records/*.record -> C codec, tables, documentati
     protogen.py errors --out DIR LIST           errors.gen.h and errors.gen.c
     protogen.py table --out FILE SCHEMA...      the table of served APIs, api_table.gen.c
     protogen.py cases --out DIR SCHEMA...       codec_messages.gen.c and codec_cases.bin, for the tests
+    protogen.py dictionary --out FILE SCHEMA... for the fuzzer
+    protogen.py docs --served A,B [--check] --out FILE SCHEMA...
+                                                docs/compatibility.md; --check only compares
 """
 
 import argparse
@@ -16,6 +19,8 @@ import sys
 
 from emit_cases import emit_cases, emit_messages
 from emit_code import emit_code
+from emit_dictionary import emit_dictionary
+from emit_docs import emit_docs
 from emit_header import emit_header
 from emit_table import emit_table
 from errors import emit_errors_code, emit_errors_header, parse_errors
@@ -70,6 +75,20 @@ def command_cases(args):
     write(pathlib.Path(args.out) / "codec_cases.bin", emit_cases(schemas))
 
 
+def command_dictionary(args):
+    write(args.out, emit_dictionary([load(path) for path in args.schemas]))
+
+
+def command_docs(args):
+    text = emit_docs([load(path) for path in args.schemas], args.served.split(","))
+    if not args.check:
+        write(args.out, text)
+    elif pathlib.Path(args.out).read_text() != text:
+        print(f"{args.out}:1: error: not current; run `meson compile update-docs`", file=sys.stderr)
+        return 1
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(prog="protogen")
     commands = parser.add_subparsers(required=True)
@@ -92,13 +111,22 @@ def main():
     sub.add_argument("--out", required=True)
     sub.add_argument("schemas", nargs="+")
     sub.set_defaults(run=command_cases)
+    sub = commands.add_parser("dictionary")
+    sub.add_argument("--out", required=True)
+    sub.add_argument("schemas", nargs="+")
+    sub.set_defaults(run=command_dictionary)
+    sub = commands.add_parser("docs")
+    sub.add_argument("--out", required=True)
+    sub.add_argument("--served", default="")
+    sub.add_argument("--check", action="store_true")
+    sub.add_argument("schemas", nargs="+")
+    sub.set_defaults(run=command_docs)
     args = parser.parse_args()
     try:
-        args.run(args)
+        return args.run(args)
     except SchemaError as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":
