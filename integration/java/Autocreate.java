@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+import java.time.Duration;
+import java.util.List;
+
+import org.apache.kafka.clients.producer.ProducerRecord;
+
+/** A producer and a consumer ask for topics that nobody created, and log nothing about it. */
+public final class Autocreate implements Rig.Scenario {
+    @Override
+    public void run(Rig rig) throws Exception {
+        var producer = rig.producer();
+        producer.send(new ProducerRecord<>(rig.name("by-producer"), "x")).get();
+        var consumer = rig.consumer("group");
+        consumer.subscribe(List.of(rig.name("by-consumer"), rig.name("by-producer")));
+        rig.until("an assignment", () -> {
+            consumer.poll(Duration.ofMillis(50));
+            return consumer.assignment().size() == 2;
+        });
+        producer.send(new ProducerRecord<>(rig.name("by-consumer"), "y")).get();
+        Rig.same(1, rig.read(consumer, 1).size(), "records");
+        Rig.same(List.of(), rig.complaints(), "complaints");
+    }
+}
