@@ -45,6 +45,16 @@ void *fanout_context(const struct fanout *fanout)
     return fanout->context;
 }
 
+void fanout_again(struct fanout *fanout, void (*run)(struct fanout_item *item),
+    void (*done)(struct fanout *fanout))
+{
+    assert(fanout->loop == loop_current() && fanout->legs_left == 0);
+    fanout->run = run;
+    fanout->done = done;
+    for (unsigned i = 0; i < fanout->legs_count; i++)
+        fanout->legs[i] = (struct fanout_leg){0};
+}
+
 void fanout_add(struct fanout *fanout, struct fanout_item *item, struct loop *home)
 {
     unsigned index = loop_index(home);

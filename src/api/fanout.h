@@ -41,3 +41,7 @@ void fanout_start(struct fanout *fanout);
 /* Home loop of the item, exactly once after its run began; the item may be gone when it returns. */
 void fanout_item_done(struct fanout_item *item);
 void *fanout_context(const struct fanout *fanout);
+/* Starting loop, after done: empty again, for another round with the same or other items (a long
+ * poll that reads again), without new memory. */
+void fanout_again(struct fanout *fanout, void (*run)(struct fanout_item *item),
+    void (*done)(struct fanout *fanout));
