@@ -16,7 +16,7 @@ TOP = os.path.dirname(HERE)
 sys.path[:0] = [HERE, os.path.join(TOP, "integration")]
 
 from lib import toolchain  # noqa: E402
-from rig import machine, memory, page  # noqa: E402
+from rig import chart, machine, memory, page  # noqa: E402
 from rig.cases import CASES, Runner, median  # noqa: E402
 from rig.profile import profile  # noqa: E402
 from rig.servers import Servers  # noqa: E402
@@ -179,6 +179,8 @@ def main():
     if options.page:
         command = " ".join(["script/bench", *[word for word in sys.argv[1:] if word != "--page"]])
         page.write(os.path.join(TOP, "docs", "performance.md"), page.text(rows, about, command, factor))
+        with open(os.path.join(TOP, "docs", "performance.svg"), "w", encoding="utf-8") as out:
+            out.write(chart.chart([row for row in rows if row.ratios], median))
     verdicts = [row.verdict(factor) for row in rows]
     print(f"bench: {verdicts.count('pass')} passed, {verdicts.count('FAIL')} failed")
     return 1 if "FAIL" in verdicts else 0
