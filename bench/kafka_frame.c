@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void frame_buffer_deinit(struct frame_buffer *buffer)
 {
@@ -153,7 +154,7 @@ static void frame_put_record(struct frame_buffer *buffer, uint32_t delta, size_t
 
 static void frame_put_batch_head(struct frame_buffer *buffer)
 {
-    const int64_t timestamp_ms = 1700000000000;
+    int64_t timestamp_ms = (int64_t)time(NULL) * 1000; // an old one would invite retention
 
     frame_put_i64(buffer, 0);            // base offset, the broker's business
     frame_put_i32(buffer, 0);            // length, patched
