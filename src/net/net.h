@@ -3,8 +3,8 @@
 /*
  * net: listeners, connections, frames, ordered replies. It is handed a table of api descriptors and
  * never names one; what it needs to know about unknown keys and versions comes through the config's
- * hooks. Accepts on every loop (SO_REUSEPORT, or hand-over by accept when the port has to be
- * shared); a connection lives on one loop for good.
+ * hooks. Accepts on the first loop and hands each connection to the loop that has the fewest; there
+ * it lives for good.
  *
  * Start and stop run on the thread that owns the loops' life (server's main); hooks run on the
  * connection's loop.
@@ -38,6 +38,8 @@ struct net_config {
     unsigned connections_max, connections_per_ip_max;
     int send_buffer_size, receive_buffer_size; /* bytes; -1: the system's */
     bool trace;                                /* a line per request and response */
+    const char
+        *http_address; /* told to who speaks HTTP here: "http://127.0.0.1:9644"; may be NULL */
 
     /* Which loop a group lives on (api->home). */
     struct loop *(*home_loop)(void *context, struct slice group);
@@ -56,9 +58,13 @@ struct net_config {
 int net_start(const struct net_config *config, const struct net_listener_config *listeners,
     size_t n_listeners, uint16_t *ret_ports, struct net **ret_net) _must_check_;
 /* Stops accepting at once, lets requests in flight finish and replies leave for up to `grace_ms`,
- * then closes all. Blocks; loops must be running. */
+ * then closes all and waits for the parked ones to complete. Blocks; loops must be running. */
 void net_stop(struct net *net, int64_t grace_ms);
+/* After net_stop. */
 void net_free(struct net *net);
+/* Takes a connected stream socket as if it had been accepted on the first listener; any thread.
+ * For tests and for sockets that somebody else accepted. */
+void net_adopt(struct net *net, int take_fd);
 
 struct net_stats {
     uint64_t connections, connections_total, requests_total, bytes_in_total, bytes_out_total;

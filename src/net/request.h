@@ -7,8 +7,13 @@
  * to be encoded.
  *
  * A parked request (HANDLE_PARKED) is finished by exactly one request_complete, from any loop. If
- * the connection dies meanwhile, `on_cancel` (when set) is called on the connection's loop so that
- * waiters can be dropped early; the handler must still call request_complete, and nothing is sent.
+ * the connection dies meanwhile, `on_cancel` (when set) is called on the loop that ran the handler
+ * (`home`), at most once and never after request_complete was called there, so that waiters can be
+ * dropped early; it may call request_complete itself. The handler must complete in any case, and
+ * nothing is sent.
+ *
+ * References to chunks in the response are taken over when it is encoded, which happens for every
+ * request that is neither `no_reply` nor `close`, even when the connection is gone.
  */
 #include "base/arena.h"
 #include "loop/loop.h"
@@ -40,8 +45,7 @@ struct request {
     void *response;      /* owned by the arena, defaults filled in */
     int64_t received_ms; /* monotonic */
     size_t frame_size;   /* bytes received */
-    uint8_t *
-        frame; /* the frame's bytes after the size field; handlers may patch record batches in it */
+    uint8_t *frame;      /* after the size field; handlers may patch record batches in it */
 
     void (*on_cancel)(struct request *req); /* may be NULL */
     void *handler_state;                    /* the handler's own; in the arena */
@@ -52,8 +56,10 @@ struct request {
     struct conn *owner;
     struct loop_msg msg;
     struct list_link link;
-    int state;
     struct writer output;
+    /* For requests that were not born on a connection (tests, internal callers): request_complete
+     * calls this and nothing else, on the caller's thread. NULL for all others. */
+    void (*on_complete)(struct request *req);
 };
 
 /* Any loop; ends HANDLE_PARKED. The request must not be touched afterwards. */

@@ -14,8 +14,10 @@
 void reader_fail(struct reader *reader, const char *fault)
 {
     assert(fault != NULL);
-    if (reader->fault == NULL)
+    if (reader->fault == NULL) {
         reader->fault = fault;
+        reader->fault_at = reader->cursor;
+    }
     reader->cursor = reader->end;
 }
 
@@ -221,9 +223,10 @@ void *reader_struct(struct reader *reader, size_t size, struct arena *arena)
 /* The value before the next one must have been read to its end, or not at all (an unknown tag). */
 static bool reader_tag_finish(struct reader *reader, struct reader_tag *tag)
 {
-    if (tag->value.fault != NULL)
+    if (tag->value.fault != NULL) {
+        reader->cursor = tag->value.fault_at;
         reader_fail(reader, tag->value.fault);
-    else if (tag->value.cursor != tag->start && tag->value.cursor != tag->value.end)
+    } else if (tag->value.cursor != tag->start && tag->value.cursor != tag->value.end)
         reader_fail(reader, "tagged field longer than its type");
     return reader->fault == NULL;
 }

@@ -16,11 +16,13 @@
 struct reader {
     const uint8_t *cursor, *end;
     const char *fault; /* NULL while all is well, else what was wrong ("message ends early") */
+    const uint8_t *fault_at; /* where reading stopped, when there is a fault */
 };
 
 static inline struct reader reader_make(struct slice bytes)
 {
-    return (struct reader){bytes.data, bytes.data == NULL ? NULL : bytes.data + bytes.size, NULL};
+    return (struct reader){
+        .cursor = bytes.data, .end = bytes.data == NULL ? NULL : bytes.data + bytes.size};
 }
 static inline bool reader_ok(const struct reader *reader)
 {
