@@ -146,6 +146,8 @@ struct engine_replay {
 };
 
 struct engine_ops {
+    /* When all parts are closed, no loop runs and the offload pool is freed. Blocks: writes the
+     * last state out. */
     void (*free)(struct engine *engine);
     /*
      * Opens a part on `loop`, its home; `fresh`: it was just created and nothing of it exists yet.

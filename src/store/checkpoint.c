@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Both files are text: a version (0), the number of entries, then "topic partition offset" per
+ * line. They are replaced atomically, so they are whole or old. One that does not parse is ignored
+ * with a warning: recovery then looks at more than it would have to.
+ */
+#include "store/checkpoint.h"
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/small_file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#define CHECKPOINT_SIZE_MAX      (256U << 20) /* bytes of one file */
+#define CHECKPOINT_RECOVERY_FILE "recovery-point-offset-checkpoint"
+#define CHECKPOINT_START_FILE    "log-start-offset-checkpoint"
+
+struct checkpoint_entry {
+    struct checkpoint_mark mark;
+    char label[];
+};
+
+struct checkpoint {
+    struct env *env;
+    char *dir;
+    pthread_mutex_t mutex; /* guards what follows */
+    struct map entries;    /* label -> struct checkpoint_entry */
+    bool dirty;
+    pthread_mutex_t write_mutex; /* one writer at a time; taken before the other */
+};
+
+static struct checkpoint_entry *checkpoint_entry(struct checkpoint *checkpoint, struct slice label)
+{
+    struct checkpoint_entry *entry = map_get(&checkpoint->entries, label);
+    if (entry == NULL) {
+        entry = xcalloc(1, sizeof(*entry) + label.size + 1);
+        memcpy(entry->label, label.data, label.size);
+        map_put(&checkpoint->entries, slice_make(entry->label, label.size), entry);
+    }
+    return entry;
+}
+
+/* "topic partition offset" of one line; false when it is something else. */
+static bool checkpoint_parse_line(struct checkpoint *checkpoint, char *line, size_t field_at)
+{
+    char *offset_at = strrchr(line, ' ');
+    if (offset_at == NULL)
+        return false;
+    *offset_at++ = '\0';
+    char *partition_at = strrchr(line, ' ');
+    if (partition_at == NULL || partition_at == line)
+        return false;
+    *partition_at = '-';
+    char *end;
+    errno = 0;
+    long long offset = strtoll(offset_at, &end, 10);
+    if (errno != 0 || end == offset_at || *end != '\0' || offset < 0)
+        return false;
+    struct checkpoint_entry *entry = checkpoint_entry(checkpoint, slice_from_str(line));
+    *(int64_t *)((char *)&entry->mark + field_at) = offset;
+    return true;
+}
+
+static bool checkpoint_parse(struct checkpoint *checkpoint, char *text, size_t field_at)
+{
+    char *rest = NULL;
+    char *version = strtok_r(text, "\n", &rest);
+    char *count = version == NULL ? NULL : strtok_r(NULL, "\n", &rest);
+    if (count == NULL || strcmp(version, "0") != 0)
+        return false;
+    unsigned long long expected = strtoull(count, NULL, 10), seen = 0;
+    for (char *line = strtok_r(NULL, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest), seen++) {
+        if (!checkpoint_parse_line(checkpoint, line, field_at))
+            return false;
+    }
+    return seen == expected;
+}
+
+static void checkpoint_load(struct checkpoint *checkpoint, const char *name, size_t field_at)
+{
+    _cleanup_(freep) char *path = xasprintf("%s/%s", checkpoint->dir, name);
+    _cleanup_(buffer_deinit) struct buffer bytes = BUFFER_NULL;
+    int r = small_file_read(checkpoint->env, path, CHECKPOINT_SIZE_MAX, &bytes);
+    if (r == -ENOENT)
+        return;
+    buffer_append(&bytes, "", 1);
+    if (r != 0 || !checkpoint_parse(checkpoint, (char *)bytes.data, field_at)) {
+        map_for_each (&checkpoint->entries, entry)
+            *(int64_t *)((char *)entry->value + field_at) = 0;
+        log_warn("checkpoint.ignored",
+            "file=%s reason=\"it is damaged; partitions are looked through\"", path);
+    }
+}
+
+struct checkpoint *checkpoint_new(struct env *env, const char *dir)
+{
+    struct checkpoint *checkpoint = xnew(struct checkpoint);
+    checkpoint->env = env;
+    checkpoint->dir = xstrdup(dir);
+    pthread_mutex_init(&checkpoint->mutex, NULL);
+    pthread_mutex_init(&checkpoint->write_mutex, NULL);
+    checkpoint_load(
+        checkpoint, CHECKPOINT_RECOVERY_FILE, offsetof(struct checkpoint_mark, recovery_point));
+    checkpoint_load(checkpoint, CHECKPOINT_START_FILE, offsetof(struct checkpoint_mark, log_start));
+    return checkpoint;
+}
+
+void checkpoint_free(struct checkpoint *checkpoint)
+{
+    if (checkpoint == NULL)
+        return;
+    map_for_each (&checkpoint->entries, entry)
+        free(entry->value);
+    map_deinit(&checkpoint->entries);
+    pthread_mutex_destroy(&checkpoint->mutex);
+    pthread_mutex_destroy(&checkpoint->write_mutex);
+    free(checkpoint->dir);
+    free(checkpoint);
+}
+
+struct checkpoint_mark checkpoint_get(struct checkpoint *checkpoint, const char *label)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    struct checkpoint_entry *entry = map_get(&checkpoint->entries, slice_from_str(label));
+    struct checkpoint_mark mark = entry == NULL ? (struct checkpoint_mark){0, 0} : entry->mark;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return mark;
+}
+
+void checkpoint_set(
+    struct checkpoint *checkpoint, const char *label, const struct checkpoint_mark *mark)
+{
+    assert(mark->recovery_point >= 0 && mark->log_start >= 0);
+    pthread_mutex_lock(&checkpoint->mutex);
+    checkpoint_entry(checkpoint, slice_from_str(label))->mark = *mark;
+    checkpoint->dirty = true;
+    pthread_mutex_unlock(&checkpoint->mutex);
+}
+
+void checkpoint_remove(struct checkpoint *checkpoint, const char *label)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    struct checkpoint_entry *entry = map_remove(&checkpoint->entries, slice_from_str(label));
+    checkpoint->dirty = checkpoint->dirty || entry != NULL;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    free(entry);
+}
+
+void checkpoint_filter(
+    struct checkpoint *checkpoint, bool (*keep)(void *ctx, const char *label), void *ctx)
+{
+    struct map kept = MAP_NULL;
+    pthread_mutex_lock(&checkpoint->mutex);
+    map_for_each (&checkpoint->entries, item) {
+        struct checkpoint_entry *entry = item->value;
+        if (keep(ctx, entry->label)) {
+            map_put(&kept, slice_from_str(entry->label), entry);
+        } else {
+            free(entry);
+            checkpoint->dirty = true;
+        }
+    }
+    map_deinit(&checkpoint->entries);
+    checkpoint->entries = kept;
+    pthread_mutex_unlock(&checkpoint->mutex);
+}
+
+bool checkpoint_dirty(struct checkpoint *checkpoint)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    bool dirty = checkpoint->dirty;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return dirty;
+}
+
+/* With the mutex held. */
+static void checkpoint_print(
+    struct checkpoint *checkpoint, size_t field_at, struct buffer *ret_bytes)
+{
+    buffer_printf(ret_bytes, "0\n%zu\n", checkpoint->entries.count);
+    map_for_each (&checkpoint->entries, item) {
+        const struct checkpoint_entry *entry = item->value;
+        const char *dash = strrchr(entry->label, '-');
+        assert(dash != NULL);
+        buffer_printf(ret_bytes, "%.*s %s %" PRId64 "\n", (int)(dash - entry->label), entry->label,
+            dash + 1, *(const int64_t *)((const char *)&entry->mark + field_at));
+    }
+}
+
+static int checkpoint_write_file(
+    struct checkpoint *checkpoint, const char *name, const struct buffer *bytes)
+{
+    _cleanup_(freep) char *path = xasprintf("%s/%s", checkpoint->dir, name);
+    return error_trace(small_file_write(checkpoint->env, path, buffer_slice(bytes)));
+}
+
+int checkpoint_write(struct checkpoint *checkpoint)
+{
+    _cleanup_(buffer_deinit) struct buffer points = BUFFER_NULL, starts = BUFFER_NULL;
+    pthread_mutex_lock(&checkpoint->write_mutex);
+    pthread_mutex_lock(&checkpoint->mutex);
+    if (!checkpoint->dirty) { /* the writer before this one took it along */
+        pthread_mutex_unlock(&checkpoint->mutex);
+        pthread_mutex_unlock(&checkpoint->write_mutex);
+        return 0;
+    }
+    checkpoint_print(checkpoint, offsetof(struct checkpoint_mark, recovery_point), &points);
+    checkpoint_print(checkpoint, offsetof(struct checkpoint_mark, log_start), &starts);
+    checkpoint->dirty = false;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    int r = checkpoint_write_file(checkpoint, CHECKPOINT_RECOVERY_FILE, &points);
+    if (r == 0)
+        r = checkpoint_write_file(checkpoint, CHECKPOINT_START_FILE, &starts);
+    if (r < 0) {
+        pthread_mutex_lock(&checkpoint->mutex);
+        checkpoint->dirty = true;
+        pthread_mutex_unlock(&checkpoint->mutex);
+    }
+    pthread_mutex_unlock(&checkpoint->write_mutex);
+    return r;
+}

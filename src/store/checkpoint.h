@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+/*
+ * checkpoint: what a data directory remembers of all its partitions: the recovery point (everything
+ * below is on the medium) and the log start, in Kafka's files `recovery-point-offset-checkpoint`
+ * and `log-start-offset-checkpoint`. The table is shared by all loops and the pool; entries live as
+ * long as the table. Any thread.
+ */
+#include "base/env.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+
+struct checkpoint;
+
+struct checkpoint_mark {
+    int64_t recovery_point;
+    int64_t log_start;
+};
+
+/* Reads both files; missing or damaged ones count as empty (damage is logged). Blocks. */
+struct checkpoint *checkpoint_new(struct env *env, const char *dir);
+void checkpoint_free(struct checkpoint *checkpoint);
+
+/* Zeros when nothing is known. `label` is "topic-partition". */
+struct checkpoint_mark checkpoint_get(struct checkpoint *checkpoint, const char *label);
+void checkpoint_set(
+    struct checkpoint *checkpoint, const char *label, const struct checkpoint_mark *mark);
+void checkpoint_remove(struct checkpoint *checkpoint, const char *label);
+/* Drops every label for which keep says no. */
+void checkpoint_filter(
+    struct checkpoint *checkpoint, bool (*keep)(void *ctx, const char *label), void *ctx);
+/* Changed since it was last written. */
+bool checkpoint_dirty(struct checkpoint *checkpoint);
+/* Writes both files when something changed, durably and atomically. Blocks. */
+int checkpoint_write(struct checkpoint *checkpoint);

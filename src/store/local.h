@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+/*
+ * local: the engine on this machine's files, as its own files see it (engine.h is what others see).
+ * `local` is shared by all loops and does not change after engine_local_new, except for what locks
+ * itself (files, checkpoint). A `home` is what the engine keeps per loop, touched by it alone.
+ */
+#include "base/map.h"
+#include "loop/loop.h"
+#include "loop/offload.h"
+#include "store/checkpoint.h"
+#include "store/engine.h"
+#include "store/files.h"
+
+#include <stdatomic.h>
+
+/* Locally nothing is ever taken over by another owner. */
+#define LOCAL_LEADER_EPOCH 0
+
+/* Bytes of loaded indexes of sealed segments per loop. */
+#define LOCAL_INDEX_CACHE_SIZE_MAX (16U << 20)
+#define LOCAL_CHECKPOINT_MS        60000
+
+struct home {
+    struct local *local;
+    struct loop *loop;
+    struct list_link parts;
+    unsigned n_parts;
+    struct timer retention_timer, checkpoint_timer; /* run while there are parts */
+    struct timer flush_timer;                       /* runs while a part has flush.ms */
+    struct list_link indexed; /* sealed segments with a loaded index, most recently used last */
+    size_t indexed_size;      /* bytes */
+};
+
+struct local {
+    struct engine engine;
+    struct env *env;
+    struct offload *offload;
+    char *dir;
+    int lock_fd;
+    struct files *files;
+    struct checkpoint *checkpoint;
+    struct map dirs; /* names found in the data directory at start */
+    bool was_clean;  /* the last owner of the directory stopped cleanly */
+    bool sync_all;
+    int64_t retention_check_ms;
+    atomic_bool close_failed; /* no clean stop any more */
+    unsigned n_homes;
+    struct home homes[];
+};
+
+struct part;
+struct home *local_home(struct local *local, struct loop *loop);
+void home_add(struct home *home, struct part *part);
+void home_remove(struct home *home, struct part *part);
+/* The part's flush.ms may need a timer. */
+void home_schedule(struct home *home, struct part *part);
+/* Renames a directory, so that nobody takes it for a partition any more, and removes it with the
+ * files in it. Missing is fine. Blocks. */
+int local_remove_dir(struct local *local, const char *path);

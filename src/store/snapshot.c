@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Snapshots: what is above keeps a blob that describes the log up to an offset, in
+ * `<offset, 20 digits>.snapshot`. Kafka's name, but the inside is ours:
+ *
+ *   "ODSN"  int32 version = 1  int64 upto  int32 size  int32 crc32c(blob)  blob
+ *
+ * The newest two are kept. One that is damaged, foreign, or describes more than the log holds is
+ * passed over; all of them are only advice.
+ */
+#include "store/part.h"
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/small_file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+
+enum {
+    SNAPSHOT_POS_VERSION = 4,
+    SNAPSHOT_POS_UPTO = 8,
+    SNAPSHOT_POS_SIZE = 16,
+    SNAPSHOT_POS_CRC = 20,
+    SNAPSHOT_HEADER_SIZE = 24,
+    SNAPSHOT_VERSION = 1,
+};
+#define SNAPSHOT_SIZE_MAX  (1U << 30)
+#define SNAPSHOT_KEPT      2
+#define SNAPSHOT_FILES_MAX 64 /* looked at in one listing */
+
+struct snapshot_names {
+    int64_t uptos[SNAPSHOT_FILES_MAX]; /* newest first */
+    unsigned count;
+};
+
+static int snapshot_on_name(void *ctx, const char *name)
+{
+    struct snapshot_names *names = ctx;
+    int64_t upto;
+    if (strlen(name) != 29 || !segment_parse_name(name, ".snapshot", &upto))
+        return 0;
+    unsigned at = names->count < SNAPSHOT_FILES_MAX ? names->count++ : SNAPSHOT_FILES_MAX - 1;
+    for (; at > 0 && names->uptos[at - 1] < upto; at--)
+        names->uptos[at] = names->uptos[at - 1];
+    names->uptos[at] = upto;
+    return 0;
+}
+
+static int snapshot_list(struct part *part, struct snapshot_names *ret_names)
+{
+    struct env *env = part->local->env;
+    ret_names->count = 0;
+    int r = env->ops->dir_list(env, part->dir, snapshot_on_name, ret_names);
+    return r == -ENOENT ? 0 : error_trace(r);
+}
+
+static void snapshot_unlink(struct part *part, int64_t upto)
+{
+    _cleanup_(freep) char *path = segment_path(part->dir, upto, ".snapshot");
+    part->local->env->ops->path_unlink(part->local->env, path);
+}
+
+/* --- put --- */
+
+struct put_task {
+    struct part_task task;
+    int64_t upto;
+    struct buffer bytes;
+};
+
+static void put_run(struct part_task *base)
+{
+    struct put_task *task = container_of(base, struct put_task, task);
+    struct part *part = base->part;
+    struct snapshot_names names;
+    _cleanup_(freep) char *path = segment_path(part->dir, task->upto, ".snapshot");
+    base->result = small_file_write_unsynced(part->local->env, path, buffer_slice(&task->bytes));
+    if (base->result < 0 || snapshot_list(part, &names) < 0)
+        return;
+    for (unsigned i = SNAPSHOT_KEPT; i < names.count; i++)
+        snapshot_unlink(part, names.uptos[i]);
+}
+
+static void put_done(struct part_task *base)
+{
+    struct put_task *task = container_of(base, struct put_task, task);
+    static struct log_limit limit;
+    if (base->result < 0 && log_limit_pass(&limit, 1000))
+        log_warn("partition.snapshot_failed", "partition=%s error=\"%s\"", base->part->label,
+            log_errno(-base->result).str);
+    buffer_deinit(&task->bytes);
+    free(task);
+}
+
+void part_snapshot_put(struct part *part, int64_t upto, struct slice blob)
+{
+    assert(upto >= 0 && blob.size <= SNAPSHOT_SIZE_MAX);
+    if (part_ready(part) != ENGINE_OK || !part->dir_exists || upto > part->written_end)
+        return;
+    struct put_task *task = xnew(struct put_task);
+    task->upto = upto;
+    uint8_t *at = buffer_reserve(&task->bytes, SNAPSHOT_HEADER_SIZE);
+    memcpy(at, "ODSN", 4);
+    bytes_put_u32(at + SNAPSHOT_POS_VERSION, SNAPSHOT_VERSION);
+    bytes_put_u64(at + SNAPSHOT_POS_UPTO, (uint64_t)upto);
+    bytes_put_u32(at + SNAPSHOT_POS_SIZE, (uint32_t)blob.size);
+    bytes_put_u32(at + SNAPSHOT_POS_CRC, crc32c(0, blob.data, blob.size));
+    task->bytes.size = SNAPSHOT_HEADER_SIZE;
+    buffer_append_slice(&task->bytes, blob);
+    part_task_submit(part, &task->task, false, put_run, put_done);
+}
+
+/* --- get --- */
+
+struct get_task {
+    struct part_task task;
+    struct engine_call *call;
+    struct buffer *ret_blob;
+    struct buffer blob;
+    int64_t log_end;
+    int64_t upto; /* -1: none */
+};
+
+static bool snapshot_valid(const struct buffer *bytes, int64_t upto)
+{
+    const uint8_t *at = bytes->data;
+    return bytes->size >= SNAPSHOT_HEADER_SIZE && memcmp(at, "ODSN", 4) == 0 &&
+           bytes_get_u32(at + SNAPSHOT_POS_VERSION) == SNAPSHOT_VERSION &&
+           (int64_t)bytes_get_u64(at + SNAPSHOT_POS_UPTO) == upto &&
+           bytes_get_u32(at + SNAPSHOT_POS_SIZE) == bytes->size - SNAPSHOT_HEADER_SIZE &&
+           bytes_get_u32(at + SNAPSHOT_POS_CRC) ==
+               crc32c(0, at + SNAPSHOT_HEADER_SIZE, bytes->size - SNAPSHOT_HEADER_SIZE);
+}
+
+static bool snapshot_load(struct get_task *task, int64_t upto)
+{
+    struct part *part = task->task.part;
+    _cleanup_(freep) char *path = segment_path(part->dir, upto, ".snapshot");
+    _cleanup_(buffer_deinit) struct buffer bytes = BUFFER_NULL;
+    int r =
+        small_file_read(part->local->env, path, SNAPSHOT_SIZE_MAX + SNAPSHOT_HEADER_SIZE, &bytes);
+    if (r != 0 || !snapshot_valid(&bytes, upto))
+        return false;
+    buffer_append(
+        &task->blob, bytes.data + SNAPSHOT_HEADER_SIZE, bytes.size - SNAPSHOT_HEADER_SIZE);
+    task->upto = upto;
+    return true;
+}
+
+static void get_run(struct part_task *base)
+{
+    struct get_task *task = container_of(base, struct get_task, task);
+    struct snapshot_names names;
+    base->result = snapshot_list(base->part, &names);
+    for (unsigned i = 0; base->result == 0 && i < names.count && task->upto < 0; i++) {
+        if (names.uptos[i] > task->log_end || !snapshot_load(task, names.uptos[i]))
+            snapshot_unlink(base->part, names.uptos[i]); /* of no use to anybody any more */
+    }
+}
+
+static void get_done(struct part_task *base)
+{
+    struct get_task *task = container_of(base, struct get_task, task);
+    struct engine_call *call = task->call;
+    enum engine_status status = part_ready(base->part);
+    if (status == ENGINE_OK && base->result < 0)
+        status = ENGINE_STORAGE;
+    call->offset = status == ENGINE_OK ? task->upto : -1;
+    if (status == ENGINE_OK)
+        buffer_append_slice(task->ret_blob, buffer_slice(&task->blob));
+    buffer_deinit(&task->blob);
+    free(task);
+    call->done(call, status);
+}
+
+void part_snapshot_get(struct part *part, struct buffer *ret_blob, struct engine_call *call)
+{
+    enum engine_status status = part_ready(part);
+    call->offset = -1;
+    if (status != ENGINE_OK || !part->dir_exists) {
+        part_answer(part, call, status);
+        return;
+    }
+    struct get_task *task = xnew(struct get_task);
+    task->call = call;
+    task->ret_blob = ret_blob;
+    task->log_end = part->written_end;
+    task->upto = -1;
+    part_task_submit(part, &task->task, false, get_run, get_done);
+}
