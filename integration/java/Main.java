@@ -18,9 +18,7 @@ public final class Main {
 
     public static void main(String[] arguments) throws Exception {
         PrintStream out = System.out;
-        Exit.setExitProcedure((code, message) -> {
-            throw new Tool.Exited(code, message);
-        });
+        Exit.setExitProcedure((code, message) -> Tool.exit(code));
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
             String[] words = line.split(" ");

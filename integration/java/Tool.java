@@ -11,16 +11,17 @@ import java.util.List;
 
 /** Runs one of Apache Kafka's console tools by its main class, as its shell script would, in this JVM. */
 final class Tool {
-    /** Thrown instead of ending the JVM. */
-    static final class Exited extends RuntimeException {
+    /** Thrown where a tool would end the JVM. Tools catch it and exit again: the first status and output count. */
+    private static final class Exited extends Error {
         private static final long serialVersionUID = 1L;
-        final int status;
-
-        Exited(int status, String message) {
-            super("exit status " + status + (message == null ? "" : ": " + message));
-            this.status = status;
-        }
     }
+
+    private record Result(int status, String printed, String complained) {
+    }
+
+    private static ByteArrayOutputStream printed;
+    private static ByteArrayOutputStream complained;
+    private static Result result;
 
     static final String TOPICS = "org.apache.kafka.tools.TopicCommand";
     static final String PRODUCER = "org.apache.kafka.tools.ConsoleProducer";
@@ -54,30 +55,41 @@ final class Tool {
         InputStream in = System.in;
         PrintStream out = System.out;
         PrintStream err = System.err;
-        ByteArrayOutputStream printed = new ByteArrayOutputStream();
-        ByteArrayOutputStream complained = new ByteArrayOutputStream();
+        printed = new ByteArrayOutputStream();
+        complained = new ByteArrayOutputStream();
+        result = null;
         System.setIn(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
         System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(complained, true, StandardCharsets.UTF_8));
-        int status = 0;
         try {
             Class.forName(tool).getMethod("main", String[].class).invoke(null, (Object) arguments);
+            end(0);
         } catch (InvocationTargetException wrapped) {
-            if (!(wrapped.getCause() instanceof Exited exited)) {
+            if (!(wrapped.getCause() instanceof Exited)) {
                 throw wrapped;
             }
-            status = exited.status;
         } finally {
             System.setIn(in);
             System.setOut(out);
             System.setErr(err);
         }
-        String text = printed.toString(StandardCharsets.UTF_8);
-        String complaints = complained.toString(StandardCharsets.UTF_8);
-        System.out.println("$ " + tool + " " + String.join(" ", arguments) + "\n" + text + complaints);
-        Rig.check(status == 0, tool + ": exit status " + status);
-        Rig.check(Rig.complaints(text + complaints).isEmpty(), tool + " complained");
+        String text = result.printed();
+        System.out.println("$ " + tool + " " + String.join(" ", arguments) + "\n" + text + result.complained());
+        Rig.check(result.status() == 0, tool + ": exit status " + result.status());
+        Rig.check(Rig.complaints(text + result.complained()).isEmpty(), tool + " complained");
         Rig.check(!text.contains("Error:") && !text.contains("WARNING:"), tool + " complained");
         return text;
+    }
+
+    /** What the JVM does when a tool asks it to exit. */
+    static void exit(int status) {
+        end(status);
+        throw new Exited();
+    }
+
+    private static void end(int status) {
+        if (result == null) {
+            result = new Result(status, printed.toString(StandardCharsets.UTF_8), complained.toString(StandardCharsets.UTF_8));
+        }
     }
 }
