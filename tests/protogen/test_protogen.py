@@ -7,6 +7,7 @@ schemas (data/bad/*), each of which must fail with the message in its first line
 """
 
 import pathlib
+import random
 import sys
 import tempfile
 import unittest
@@ -17,6 +18,7 @@ DATA = HERE / "data"
 sys.path.insert(0, str(TOP / "tools" / "protogen"))
 sys.dont_write_bytecode = True
 
+import emit_cases  # noqa: E402
 import emit_code  # noqa: E402
 import emit_dictionary  # noqa: E402
 import emit_docs  # noqa: E402
@@ -91,6 +93,17 @@ class Schemas(unittest.TestCase):
                 self.assertEqual(schema.kafka.high, schema.versions.high, schema.path)
                 self.assertLessEqual(schema.versions.low, schema.kafka.low, schema.path)
                 self.assertTrue(schema.comment, f"{schema.path}: say in a comment what the API is for")
+
+    def test_shortest_encodings_are_as_long_as_the_reader_thinks(self):
+        for schema in self.load_all():
+            for message in schema.messages:
+                for struct in message.structs:
+                    for version in struct.versions:
+                        flexible = version >= message.flexible_since
+                        encoder = emit_cases.Encoder(random.Random(0), version, flexible, 0)
+                        encoder.struct(struct)
+                        expected = struct.wire_size_min(version, message.flexible_since)
+                        self.assertEqual(len(encoder.bytes), expected, f"{message.name} {struct.name} {version}")
 
     def test_snake(self):
         for name, expected in (("TopicId", "topic_id"), ("ISRNodes", "isr_nodes"), ("V3AndBelowTopics", "v3_and_below_topics")):

@@ -31,5 +31,4 @@ def emit_docs(schemas, served):
         rows.append(
             f"| {schema.key} | {schema.name} | {versions} | {schema.kafka} | {status} | {schema.purpose} |\n"
         )
-    count = sum(schema.c_name in served for schema in schemas)
-    return HEAD + "".join(rows) + f"\n{count} of {len(schemas)} APIs are served.\n" + FOOT
+    return HEAD + "".join(rows) + FOOT
