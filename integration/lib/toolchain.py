@@ -204,13 +204,13 @@ def rdkafka(source):
     folder = os.path.join(ROOT, "rdkafka")
     flags = shlex.split(_run("pkg-config", [config, "--cflags", "--libs", "rdkafka"]))
     shared = [os.path.join(folder, "rig.c"), os.path.join(folder, "rig.h")]
-    name = "rdkafka-" + os.path.basename(source).removesuffix(".c")
+    name = os.path.basename(os.path.dirname(source)) + "-" + os.path.basename(source).removesuffix(".c")
     made = os.path.join(BIN, name)
     warnings = ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
 
     def make():
         os.makedirs(BIN, exist_ok=True)
-        build = [compiler, "-std=gnu17", "-O1", "-g", *warnings, "-o", made, source, shared[0], *flags, "-pthread"]
+        build = [compiler, "-std=gnu17", "-O1", "-g", *warnings, "-I", folder, "-o", made, source, shared[0], *flags, "-pthread"]
         _run("cc", build, fault=Broken)
 
     _once(name, _digest([source, *shared], *flags), make, made)
