@@ -56,6 +56,18 @@ int64_t loop_now_ms(const struct loop *loop)
     return fake.now_ms;
 }
 
+unsigned loop_index(const struct loop *loop)
+{
+    (void)loop;
+    return 0;
+}
+
+struct env *loop_env(const struct loop *loop)
+{
+    (void)loop;
+    return env_posix();
+}
+
 struct loop *loop_current(void)
 {
     return (struct loop *)(void *)&fake;
