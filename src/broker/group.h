@@ -48,6 +48,7 @@ enum group_error {
     GROUP_E_SUBSCRIBED,
     GROUP_E_METADATA_TOO_LARGE,
     GROUP_E_UNKNOWN_PARTITION,
+    GROUP_E_UNKNOWN_TOPIC_ID,
 };
 
 struct group;
