@@ -137,6 +137,7 @@ static void group_rejoin_static(
             group_rebalance(group, member, "static-member-changed-protocol", join->reason);
             return;
         }
+        group_synced(member); /* its former self may not have; only its session counts now */
         enum group_error error = group_store_begin(group, GROUP_STORE_REPLACED, member);
         if (error != GROUP_OK)
             group_fail_join(member, error);

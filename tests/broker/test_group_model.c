@@ -276,21 +276,21 @@ static void sim_one(uint64_t seed, bool dev, int statics)
 
 START_TEST(dynamic_members_in_dev)
 {
-    for (uint64_t seed = 0; seed < 6; seed++)
+    for (uint64_t seed = 0; seed < 60; seed++)
         sim_one(seed, true, 0);
 }
 END_TEST
 
 START_TEST(dynamic_members_in_strict)
 {
-    for (uint64_t seed = 0; seed < 6; seed++)
+    for (uint64_t seed = 0; seed < 60; seed++)
         sim_one(seed + 1000, false, 0);
 }
 END_TEST
 
 START_TEST(static_and_dynamic_members)
 {
-    for (uint64_t seed = 0; seed < 6; seed++)
+    for (uint64_t seed = 0; seed < 60; seed++)
         sim_one(seed + 2000, seed % 2 == 0, 3);
 }
 END_TEST
