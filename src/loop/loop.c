@@ -189,7 +189,8 @@ static void loop_turn(struct loop *loop)
     atomic_store(&loop->sleeping, true);
     bool busy =
         !mailbox_empty(&loop->box) || loop->deferred != NULL || atomic_load(&loop->stopping);
-    event_base_loop(loop->base, busy ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+    /* ONCE in any case: NONBLOCK alone goes on as long as any descriptor stays ready. */
+    event_base_loop(loop->base, EVLOOP_ONCE | (busy ? EVLOOP_NONBLOCK : 0));
     loop_woken(loop);
     loop->now_known = false;
 }

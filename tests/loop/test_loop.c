@@ -296,6 +296,38 @@ START_TEST(io_reports_reading)
 }
 END_TEST
 
+static int turns_left = 100;
+
+static void on_stubborn_io(struct loop_io *of, unsigned events)
+{
+    (void)of;
+    (void)events; /* stays ready: nothing is read */
+}
+
+static void on_turn(struct loop_msg *msg)
+{
+    if (--turns_left == 0)
+        loop_stop(loop_current());
+    else
+        loop_defer(loop_current(), msg, on_turn);
+}
+
+/* A descriptor that stays ready may not keep deferred work and messages from their turn. */
+START_TEST(io_that_stays_ready_starves_nobody)
+{
+    struct loop_msg deferred;
+    struct loop *loop = io_setup();
+    io.fn = on_stubborn_io;
+    loop_io_watch(&io, LOOP_IO_READ);
+    ck_assert_int_eq(write(pair[1], "x", 1), 1);
+    loop_defer(loop, &deferred, on_turn);
+    loop_run(loop);
+    ck_assert_int_eq(turns_left, 0);
+    io_teardown(loop);
+    close(pair[1]);
+}
+END_TEST
+
 START_TEST(io_reports_writing_and_pauses)
 {
     struct loop *loop = io_setup();
@@ -331,4 +363,5 @@ END_TEST
 TEST_MAIN("loop/loop", loop_keeps_the_order_of_each_poster, loop_loses_no_wake_up,
     loop_free_runs_what_is_queued, loop_defers_to_the_end_of_the_turn,
     timers_fire_in_order_and_never_early, timers_rearm_for_a_sooner_deadline, io_reports_reading,
-    io_reports_writing_and_pauses, io_sees_the_peer_end_while_it_does_not_read)
+    io_that_stays_ready_starves_nobody, io_reports_writing_and_pauses,
+    io_sees_the_peer_end_while_it_does_not_read)
