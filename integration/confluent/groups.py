@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# suite: timeout=90
+# suite: timeout=90 threads=yes
 #
 # The cooperative assignor moves partitions without stopping the world; a static member comes back to what it had.
 

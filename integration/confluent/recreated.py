@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# suite: timeout=90
+# suite: timeout=90 threads=yes
 #
 # A topic deleted and created again under a living producer and consumer is a new topic with a new id: the current
 # librdkafka fetches by topic id, so a stale one must be refused, not served. The reader, now beyond the end, starts over.

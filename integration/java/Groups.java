@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=90
+// suite: timeout=90 threads=yes
 
 import java.time.Duration;
 import java.util.ArrayList;

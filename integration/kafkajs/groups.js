@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+// suite: threads=yes
 //
 // A group shares six partitions among its members: again when one joins, when one leaves and when one dies. Whatever
 // happens, each record reaches the group, and each partition has one reader.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=120
+// suite: timeout=120 threads=yes
 //
 // A thousand topics: created in one request each hundred, listed, written, read back by one group.
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+// suite: threads=yes
 //
 // Groups and their offsets by the admin client: list, describe, fetch, set, reset, delete; deleting records.
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=90 warnings=yes
+// suite: timeout=90 warnings=yes threads=yes
 //
 // The broker restarts twice, once politely and once by SIGKILL, under a producer and a group that know nothing of it.
 // Each acknowledged record arrives; offsets name the same record before and after; order holds in each partition.

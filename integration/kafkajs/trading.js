@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=120
+// suite: timeout=120 threads=yes
 //
 // The trading platform of examples/trading runs unmodified: three times in a row, and again after a broker restart.
 

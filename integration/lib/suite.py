@@ -8,6 +8,7 @@ top set what differs from the defaults:
 
     timeout=SECONDS   60
     warnings=yes      the broker may log warnings and errors meanwhile; default no
+    threads=yes       one of those that `--suite threads` runs: many connections, loops and homes at once
 
 Workers run side by side, each with a broker of its own, and take scenarios from one queue. The Java scenarios are one
 item of the queue, because they share a JVM.
@@ -42,6 +43,7 @@ class Scenario:
         self.name = f"{group}/{self.base}"
         self.timeout = 60
         self.warnings = False
+        self.threads = False
         with open(path, encoding="utf-8") as source:
             for line in (text or source.read()).splitlines()[:30]:
                 self._directive(line)
@@ -54,6 +56,8 @@ class Scenario:
                 self.timeout = float(value)
             elif key == "warnings":
                 self.warnings = value == "yes"
+            elif key == "threads":
+                self.threads = value == "yes"
             else:
                 raise ValueError(f"{self.path}: unknown directive {key}")
 

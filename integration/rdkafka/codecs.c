@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+// suite: threads=yes
 //
 // gzip, snappy, lz4, zstd and none, batches of a thousand, and back. An old librdkafka sends
 // uncompressed, with a notice in its log, when the broker's version ranges do not please it: hence

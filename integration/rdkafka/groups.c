@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=90
+// suite: timeout=90 threads=yes
 //
 // Three members of one group share six partitions as they come, leave (unsubscribe and close) and
 // vanish (destroyed without leaving); each record reaches the group, and the committed offsets are

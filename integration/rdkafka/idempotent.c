@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=120 warnings=yes
+// suite: timeout=120 warnings=yes threads=yes
 //
 // The idempotent producer, with five requests in flight, keeps each record once and in order while
 // the broker is restarted and then killed under it.
