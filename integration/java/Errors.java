@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -9,6 +10,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.InvalidRecordException;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.apache.kafka.common.errors.InvalidTopicException;
@@ -26,6 +28,12 @@ public final class Errors implements Rig.Scenario {
         producer.send(new ProducerRecord<>(topic, 0, null, new byte[10])).get();
         refused(RecordTooLargeException.class, () -> producer.send(new ProducerRecord<>(topic, 0, null, new byte[2000000])));
         Rig.same(1L, producer.send(new ProducerRecord<>(topic, 0, null, new byte[10])).get().offset(), "offset");
+
+        String compacted = rig.name("compacted");
+        admin.createTopics(List.of(new NewTopic(compacted, 1, (short) 1).configs(Map.of("cleanup.policy", "compact")))).all().get();
+        rig.until("the topic", () -> admin.listTopics().names().get().contains(compacted));
+        refused(InvalidRecordException.class, () -> producer.send(new ProducerRecord<>(compacted, null, new byte[10])));
+        producer.send(new ProducerRecord<>(compacted, new byte[1], null)).get();
 
         refused(TopicExistsException.class, () -> create(admin, topic, 1));
         refused(InvalidTopicException.class, () -> create(admin, "no spaces please", 1));
