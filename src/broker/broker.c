@@ -58,6 +58,16 @@ const char *broker_cluster_id(struct broker *broker)
     return broker->cluster_id;
 }
 
+struct offload *broker_offload(struct broker *broker)
+{
+    return broker->offload;
+}
+
+const char *broker_data_dir(struct broker *broker)
+{
+    return broker->settings->data_dir;
+}
+
 unsigned broker_loops_count(struct broker *broker)
 {
     return broker->loops_count;
@@ -159,8 +169,6 @@ struct offsets_ensure {
     struct topics_op op;
     struct arena arena;
     struct broker_call *call;
-    char segment_size[16];
-    struct topics_config configs[3];
 };
 
 static void offsets_on_ensured(struct broker_call *op_call)
@@ -178,28 +186,17 @@ static void offsets_on_ensured(struct broker_call *op_call)
 
 void broker_offsets_ensure(struct broker *broker, struct broker_call *call)
 {
-    const struct group_settings *group = &broker_settings(broker)->group;
     struct offsets_ensure *ensure = xnew(struct offsets_ensure);
     ensure->call = call;
     call->loop = loop_current();
     arena_init(&ensure->arena, SIZE_MAX);
-    snprintf(
-        ensure->segment_size, sizeof(ensure->segment_size), "%d", (int)group->offsets_segment_size);
-    ensure->configs[0] = (struct topics_config){
-        SLICE_LIT("cleanup.policy"), SLICE_LIT("compact"), TOPICS_CONFIG_SET};
-    ensure->configs[1] = (struct topics_config){
-        SLICE_LIT("compression.type"), SLICE_LIT("producer"), TOPICS_CONFIG_SET};
-    ensure->configs[2] = (struct topics_config){
-        SLICE_LIT("segment.bytes"), slice_from_str(ensure->segment_size), TOPICS_CONFIG_SET};
     ensure->op = (struct topics_op){
         .call.done = offsets_on_ensured,
         .type = TOPICS_ENSURE,
         .arena = &ensure->arena,
         .name = SLICE_LIT(TOPIC_NAME_OFFSETS),
-        .partitions = group->offsets_partitions,
+        .partitions = -1,
         .replication = -1,
-        .configs = ensure->configs,
-        .configs_count = ARRAY_COUNT(ensure->configs),
     };
     topics_submit(broker, &ensure->op);
 }

@@ -22,6 +22,14 @@ struct meta;
 struct sockaddr_storage;
 struct offload;
 
+/* What the home loops of a topic's partitions tell everybody: leader epochs. Shared by all versions
+ * of a topic. */
+struct topic_shared {
+    struct ref ref;
+    int32_t count;
+    _Atomic int32_t leader_epochs[];
+};
+
 struct topic {
     struct ref ref;
     struct uuid id;
@@ -29,7 +37,8 @@ struct topic {
     int32_t partitions_count;
     bool internal;              /* __consumer_offsets, __transaction_state */
     struct topic_config config; /* effective */
-    struct map overrides;       /* key name -> struct topic_override *, as set by people */
+    struct topic_shared *shared;
+    struct map overrides; /* key name -> struct topic_override *, as set by people */
 };
 
 struct topic_override {
@@ -52,6 +61,8 @@ struct image {
 struct image *broker_image(struct broker *broker);
 struct topic *image_topic(const struct image *image, struct slice name);
 struct topic *image_topic_by_id(const struct image *image, struct uuid id);
+/* The newest leader epoch that the partition was usable with. Any loop. */
+int32_t topic_leader_epoch(const struct topic *topic, int32_t partition);
 
 /* The loop that owns a partition. Any loop. */
 struct loop *broker_partition_home(struct broker *broker, const struct part_id *id);
@@ -94,6 +105,8 @@ const struct broker_settings *broker_settings(struct broker *broker);
 struct env *broker_env(struct broker *broker);
 int32_t broker_id(struct broker *broker);
 const char *broker_cluster_id(struct broker *broker);
+struct offload *broker_offload(struct broker *broker);
+const char *broker_data_dir(struct broker *broker); /* as a path for people; "memory:" */
 unsigned broker_loops_count(struct broker *broker);
 struct loop *broker_loop(struct broker *broker, unsigned index);
 

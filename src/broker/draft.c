@@ -182,6 +182,25 @@ static bool replication_allowed(const struct draft *draft, struct topics_op *op)
     return false;
 }
 
+/* __consumer_offsets is made as groups need it when nothing else is asked for. */
+static void create_offsets_defaults(const struct draft *draft, struct topics_op *op)
+{
+    const struct group_settings *group = &draft->settings->group;
+    if (op->partitions == -1)
+        op->partitions = group->offsets_partitions;
+    if (op->configs_count > 0)
+        return;
+    struct topics_config *configs = arena_new_n(op->arena, struct topics_config, 3);
+    configs[0] = (struct topics_config){
+        SLICE_LIT("cleanup.policy"), SLICE_LIT("compact"), TOPICS_CONFIG_SET};
+    configs[1] = (struct topics_config){
+        SLICE_LIT("compression.type"), SLICE_LIT("producer"), TOPICS_CONFIG_SET};
+    configs[2] = (struct topics_config){SLICE_LIT("segment.bytes"),
+        arena_printf(op->arena, "%" PRId32, group->offsets_segment_size), TOPICS_CONFIG_SET};
+    op->configs = configs;
+    op->configs_count = 3;
+}
+
 static void apply_create(struct draft *draft, struct topics_op *op)
 {
     struct override_change *changes = NULL;

@@ -18,6 +18,39 @@
 
 /* --- topics --- */
 
+static void shared_free(struct ref *ref)
+{
+    free(container_of(ref, struct topic_shared, ref));
+}
+
+static struct topic_shared *shared_new(int32_t count)
+{
+    size_t size = sizeof(struct topic_shared) + (size_t)count * sizeof(_Atomic int32_t);
+    struct topic_shared *shared = xcalloc(1, size);
+    ref_init(&shared->ref, shared_free);
+    shared->count = count;
+    return shared;
+}
+
+/* What a topic with another count of partitions shares: the same, or a copy with room for more. */
+static struct topic_shared *shared_derive(struct topic_shared *shared, int32_t count)
+{
+    if (count == shared->count) {
+        ref_get(&shared->ref);
+        return shared;
+    }
+    struct topic_shared *grown = shared_new(count);
+    for (int32_t i = 0; i < count && i < shared->count; i++)
+        grown->leader_epochs[i] = shared->leader_epochs[i];
+    return grown;
+}
+
+int32_t topic_leader_epoch(const struct topic *topic, int32_t partition)
+{
+    assert(partition >= 0 && partition < topic->shared->count);
+    return topic->shared->leader_epochs[partition];
+}
+
 static void topic_free(struct ref *ref)
 {
     struct topic *topic = container_of(ref, struct topic, ref);
@@ -27,6 +60,7 @@ static void topic_free(struct ref *ref)
         free(override);
     }
     map_deinit(&topic->overrides);
+    ref_put(&topic->shared->ref);
     free(topic->name);
     free(topic);
 }
@@ -60,6 +94,7 @@ struct topic *topic_new(struct slice name, struct uuid id, int32_t partitions_co
     topic->partitions_count = partitions_count;
     topic->internal = topic_name_internal(name);
     topic->config = settings->topic_defaults;
+    topic->shared = shared_new(partitions_count);
     for (size_t i = 0; i < overrides_count; i++)
         topic_override(topic, overrides[i].key, slice_from_str(overrides[i].value));
     return topic;

@@ -76,7 +76,7 @@ static void slot_on_groups_loaded(void *ctx)
 static void slot_on_usable(void *ctx, struct partition *partition, int32_t leader_epoch)
 {
     struct part_slot *slot = ctx;
-    (void)leader_epoch;
+    partition_topic(partition)->shared->leader_epochs[slot->index] = leader_epoch;
     if (!slot->offsets) {
         slot->state = SLOT_READY;
         slot_settle(slot);
