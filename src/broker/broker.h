@@ -82,7 +82,8 @@ struct broker_call {
     struct loop_msg msg;
     struct loop *loop; /* filled by the callee: where done runs */
     void (*done)(struct broker_call *call);
-    int result; /* 0, or -errno when it failed (logged) */
+    void *context; /* the caller's own */
+    int result;    /* 0, or -errno when it failed (logged) */
     /* the callee's own */
     struct broker *broker;
     struct list_link link;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/small_file.h"
 #include "broker/broker_internal.h"
 
 #define IDENTITY_SIZE_MAX 4096
@@ -41,44 +42,21 @@ static void identity_parse(struct identity *identity, char *text)
 
 static int identity_read(struct env *env, const char *path, struct identity *identity)
 {
-    char text[IDENTITY_SIZE_MAX + 1];
-    int fd = env->ops->file_open(env, path, ENV_OPEN_READ);
-    if (fd < 0)
-        return fd;
-    ssize_t size = env->ops->file_pread(env, fd, text, IDENTITY_SIZE_MAX, 0);
-    env->ops->file_close(env, fd);
-    if (size < 0)
-        return (int)size;
-    text[size] = '\0';
-    identity_parse(identity, text);
-    return 0;
+    struct buffer text = BUFFER_NULL;
+    int r = small_file_read(env, path, IDENTITY_SIZE_MAX, &text);
+    if (r == 0) {
+        buffer_append(&text, "", 1);
+        identity_parse(identity, (char *)text.data);
+    }
+    buffer_deinit(&text);
+    return r > 0 ? -EFBIG : r;
 }
 
-static int identity_write_file(struct env *env, const char *path, const struct identity *identity)
+static int identity_write(struct env *env, const char *path, const struct identity *identity)
 {
     _cleanup_(freep) char *text = xasprintf("#\n#odradek\ncluster.id=%s\nnode.id=%d\nversion=1\n",
         identity->cluster_id, (int)identity->node_id);
-    struct iovec iov = {text, strlen(text)};
-    int fd = env->ops->file_open(env, path, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE);
-    if (fd < 0)
-        return fd;
-    int r = env->ops->file_pwritev(env, fd, &iov, 1, 0);
-    if (r >= 0)
-        r = env->ops->file_sync(env, fd);
-    env->ops->file_close(env, fd);
-    return r < 0 ? r : 0;
-}
-
-static int identity_write(struct broker *broker, const char *path, const struct identity *identity)
-{
-    struct env *env = broker->env;
-    _cleanup_(freep) char *temporary = xasprintf("%s.tmp", path);
-    int r = identity_write_file(env, temporary, identity);
-    if (r >= 0)
-        r = env->ops->path_rename(env, temporary, path);
-    if (r >= 0)
-        r = env->ops->dir_sync(env, broker->data_dir);
-    return r;
+    return small_file_write(env, path, slice_from_str(text));
 }
 
 static int identity_check(const struct broker *broker, const struct identity *found,
@@ -145,7 +123,7 @@ int identity_load(struct broker *broker, const char *wanted_cluster_id)
     memcpy(broker->cluster_id, identity.cluster_id, sizeof(broker->cluster_id));
     if (complete)
         return 0;
-    r = identity_write(broker, path, &identity);
+    r = identity_write(broker->env, path, &identity);
     if (r < 0)
         log_error("data.unusable", "file=%s error=%s", log_quote(slice_from_str(path)).str,
             log_errno(-r).str);

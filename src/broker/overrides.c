@@ -99,15 +99,15 @@ static bool refuse_unknown(struct topics_op *op, struct slice name, unsigned sco
             nearest == NULL ? "" : "?)"));
 }
 
-static bool names_unique(struct topics_op *op)
+/* Whether the i-th name was there before. The names before it are known keys and all different, so
+ * there are few of them. */
+static bool name_is_new(struct topics_op *op, size_t i)
 {
-    for (size_t i = 0; i < op->configs_count; i++) {
-        for (size_t j = i + 1; j < op->configs_count; j++) {
-            if (slice_equal(op->configs[i].name, op->configs[j].name))
-                return refuse(op, TOPICS_REQUEST_INVALID,
-                    arena_printf(op->arena, "Error due to duplicate config keys: %.*s",
-                        SLICE_FMT(op->configs[i].name)));
-        }
+    for (size_t j = 0; j < i; j++) {
+        if (slice_equal(op->configs[i].name, op->configs[j].name))
+            return refuse(op, TOPICS_REQUEST_INVALID,
+                arena_printf(op->arena, "Error due to duplicate config keys: %.*s",
+                    SLICE_FMT(op->configs[i].name)));
     }
     return true;
 }
@@ -144,13 +144,13 @@ bool overrides_resolve(struct topics_op *op, const struct topic *topic,
 {
     struct override_change *changes =
         arena_new_n(op->arena, struct override_change, op->configs_count + 1);
-    if (!names_unique(op))
-        return false;
     for (size_t i = 0; i < op->configs_count; i++) {
         const struct topics_config *config = &op->configs[i];
         const struct config_key *key = config_key_find(config->name, CONFIG_SCOPE_TOPIC);
         if (key == NULL)
             return refuse_unknown(op, config->name, CONFIG_SCOPE_TOPIC);
+        if (!name_is_new(op, i))
+            return false;
         changes[i].key = key;
         struct slice current = topic_current(op->arena, topic, key, settings);
         if (!config_resolve(op, config, key, current, &changes[i].value))
@@ -196,13 +196,11 @@ static bool broker_config_apply(struct topics_op *op, const struct topics_config
 bool overrides_resolve_broker(struct topics_op *op, const struct config *config,
     enum config_source source, struct config **ret_config)
 {
-    if (!names_unique(op))
-        return false;
     struct config *changed = config_copy(config);
     if (op->replace)
         config_clear(changed, source);
     for (size_t i = 0; i < op->configs_count; i++) {
-        if (!broker_config_apply(op, &op->configs[i], changed, source)) {
+        if (!name_is_new(op, i) || !broker_config_apply(op, &op->configs[i], changed, source)) {
             config_free(changed);
             return false;
         }

@@ -25,6 +25,8 @@ enum topics_error {
     TOPICS_NAME_INVALID, /* also: collides with another name */
     TOPICS_PARTITIONS_INVALID,
     TOPICS_REPLICATION_INVALID,
+    TOPICS_ASSIGNMENT_INVALID,
+    TOPICS_DELETION_DISABLED,
     TOPICS_CONFIG_INVALID,
     TOPICS_REQUEST_INVALID,
     TOPICS_LIMIT, /* a limit of this broker */

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * api_versions: what is served, and in which versions. The list is the generated table; nothing is
+ * kept here. A client that speaks a newer version of this very API gets the oldest answer there is,
+ * with an error and the one entry that it needs to ask again.
+ */
+#include "api/api_versions.h"
+
+#include "api/api_table.h"
+#include "net/request.h"
+#include "wire/api_versions.gen.h"
+#include "wire/errors.gen.h"
+
+/* The version of Kafka's metadata that tools take for the version of the cluster: 3.9. */
+#define METADATA_VERSION_MIN 1
+#define METADATA_VERSION     21
+#define FEATURES_SINCE       3
+
+static bool is_alphanumeric(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* Letters, digits, '-' and '.', beginning and ending with a letter or digit. */
+static bool software_valid(struct slice text)
+{
+    if (text.size == 0 || !is_alphanumeric(text.data[0]) ||
+        !is_alphanumeric(text.data[text.size - 1]))
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        if (!is_alphanumeric(c) && c != '-' && c != '.')
+            return false;
+    }
+    return true;
+}
+
+static void fill_keys(struct arena *arena, struct api_versions_response *response)
+{
+    response->api_keys = arena_new_n(arena, struct api_versions_response_api_key, api_table_count);
+    response->api_keys_count = 0;
+    for (size_t i = 0; i < api_table_count; i++) {
+        const struct api *api = api_table[i];
+        if (api == NULL)
+            continue;
+        response->api_keys[response->api_keys_count++] = (struct api_versions_response_api_key){
+            .api_key = api->key,
+            .min_version = api->advertised_min,
+            .max_version = api->version_max,
+        };
+    }
+}
+
+static void fill_features(struct arena *arena, struct api_versions_response *response)
+{
+    struct slice name = SLICE_LIT("metadata.version");
+    response->supported_features = arena_new(arena, struct api_versions_response_supported_feature);
+    response->supported_features[0] = (struct api_versions_response_supported_feature){
+        name, METADATA_VERSION_MIN, METADATA_VERSION};
+    response->supported_features_count = 1;
+    response->finalized_features = arena_new(arena, struct api_versions_response_finalized_feature);
+    response->finalized_features[0] =
+        (struct api_versions_response_finalized_feature){name, METADATA_VERSION, METADATA_VERSION};
+    response->finalized_features_count = 1;
+    response->finalized_features_epoch = 0;
+}
+
+enum handle_result api_versions_handle(struct request *req,
+    const struct api_versions_request *request, struct api_versions_response *response)
+{
+    if (req->version >= FEATURES_SINCE && (!software_valid(request->client_software_name) ||
+                                              !software_valid(request->client_software_version))) {
+        response->error_code = KAFKA_ERROR_INVALID_REQUEST;
+        return HANDLE_DONE;
+    }
+    fill_keys(&req->arena, response);
+    fill_features(&req->arena, response);
+    return HANDLE_DONE;
+}
+
+bool api_versions_unsupported(void *context, int16_t key, int16_t version, struct writer *ret_reply)
+{
+    const struct api *own = &api_versions_api_codec;
+    struct api_versions_response_api_key entry = {own->key, own->version_min, own->version_max};
+    struct api_versions_response response;
+    (void)context;
+    (void)version;
+    if (key != own->key)
+        return false;
+    api_versions_response_init(&response);
+    response.error_code = KAFKA_ERROR_UNSUPPORTED_VERSION;
+    response.api_keys = &entry;
+    response.api_keys_count = 1;
+    api_versions_response_encode(ret_reply, 0, &response);
+    return true;
+}

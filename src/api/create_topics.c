@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* create_topics: each topic of the request is an operation of its own; one that is refused does not
+ * touch the others. There is one broker, so every replica list must name it alone. */
+#include "api/configs.h"
+#include "api/topics_join.h"
+#include "broker/image.h"
+#include "wire/create_topics.gen.h"
+#include "wire/errors.gen.h"
+
+static bool assignment_is_ours(
+    const struct create_topics_request_assignment *assignment, int32_t node)
+{
+    return assignment->broker_ids_count == 1 && assignment->broker_ids[0] == node;
+}
+
+/* Partitions must be numbered from 0 without a gap; replicas can only be this broker. */
+static void op_assign(
+    struct topics_op *op, const struct create_topics_request_topic *topic, int32_t node)
+{
+    bool *seen = arena_new_n(op->arena, bool, (size_t)topic->assignments_count);
+    if (topic->num_partitions != -1 || topic->replication_factor != -1) {
+        topics_op_refuse(op, TOPICS_REQUEST_INVALID,
+            SLICE_LIT("Both numPartitions or replicationFactor and replicasAssignments were set. "
+                      "Use one of them."));
+        return;
+    }
+    for (int32_t i = 0; i < topic->assignments_count; i++) {
+        const struct create_topics_request_assignment *assignment = &topic->assignments[i];
+        int32_t partition = assignment->partition_index;
+        if (!assignment_is_ours(assignment, node))
+            topics_op_refuse(op, TOPICS_ASSIGNMENT_INVALID,
+                arena_printf(op->arena,
+                    "The replicas of partition %d must be exactly [%d]: there is one broker.",
+                    (int)partition, (int)node));
+        else if (partition < 0 || partition >= topic->assignments_count || seen[partition])
+            topics_op_refuse(op, TOPICS_ASSIGNMENT_INVALID,
+                SLICE_LIT("Partitions should be a consecutive 0-based integer sequence."));
+        else
+            seen[partition] = true;
+    }
+    op->partitions = topic->assignments_count;
+}
+
+static void op_prepare(struct request *req, struct topics_op *op,
+    const struct create_topics_request *request, int32_t index)
+{
+    const struct create_topics_request_topic *topic = &request->topics[index];
+    op->name = topic->name;
+    op->partitions = topic->num_partitions;
+    op->replication = topic->replication_factor;
+    op->validate_only = request->validate_only;
+    struct topics_config *configs =
+        arena_new_n(&req->arena, struct topics_config, (size_t)topic->configs_count + 1);
+    for (int32_t i = 0; i < topic->configs_count; i++)
+        configs[i] = (struct topics_config){
+            topic->configs[i].name, topic->configs[i].value, TOPICS_CONFIG_SET};
+    op->configs = configs;
+    op->configs_count = (size_t)topic->configs_count;
+    if (topic->assignments_count > 0)
+        op_assign(op, topic, broker_id(request_broker(req)));
+}
+
+static void fill_configs(
+    struct request *req, const struct topic *topic, struct create_topics_response_topic *answer)
+{
+    const struct config *config = broker_settings(request_broker(req))->config;
+    answer->configs =
+        arena_new_n(&req->arena, struct create_topics_response_config, config_keys_count);
+    for (size_t i = 0; i < config_keys_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        if ((key->scope & CONFIG_SCOPE_TOPIC) == 0)
+            continue;
+        struct configs_entry entry = configs_topic_entry(&req->arena, config, topic, key);
+        answer->configs[answer->configs_count++] = (struct create_topics_response_config){
+            .name = slice_from_str(key->name),
+            .value = entry.value,
+            .config_source = entry.source,
+        };
+    }
+}
+
+static void fill_topic(
+    struct request *req, const struct topics_op *op, struct create_topics_response_topic *answer)
+{
+    create_topics_response_topic_init(answer);
+    answer->name = op->name;
+    answer->error_code = topics_error_code(op);
+    answer->error_message = op->message;
+    answer->configs_count = 0;
+    if (op->topic == NULL)
+        return;
+    answer->topic_id = op->validate_only ? UUID_ZERO : op->topic->id;
+    answer->num_partitions = op->topic->partitions_count;
+    answer->replication_factor = 1;
+    fill_configs(req, op->topic, answer);
+}
+
+static void create_topics_finish(struct topics_join *join)
+{
+    struct create_topics_response *response = join->req->response;
+    response->topics =
+        arena_new_n(&join->req->arena, struct create_topics_response_topic, join->count + 1);
+    response->topics_count = (int32_t)join->count;
+    for (size_t i = 0; i < join->count; i++)
+        fill_topic(join->req, &join->ops[i], &response->topics[i]);
+}
+
+enum handle_result create_topics_handle(struct request *req,
+    const struct create_topics_request *request, struct create_topics_response *response)
+{
+    (void)response;
+    struct topics_join *join =
+        topics_join_new(req, TOPICS_CREATE, (size_t)request->topics_count, create_topics_finish);
+    for (int32_t i = 0; i < request->topics_count; i++)
+        op_prepare(req, &join->ops[i], request, i);
+    topics_join_refuse_duplicates(join);
+    return topics_join_start(join);
+}
