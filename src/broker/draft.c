@@ -205,6 +205,8 @@ static void apply_create(struct draft *draft, struct topics_op *op)
 {
     struct override_change *changes = NULL;
     size_t changes_count = 0;
+    if (slice_equal_str(op->name, TOPIC_NAME_OFFSETS))
+        create_offsets_defaults(draft, op);
     int32_t partitions =
         op->partitions == -1 ? draft->settings->partitions_default : op->partitions;
     struct topic *existing = draft_topic(draft, op->name);

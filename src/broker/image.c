@@ -116,6 +116,8 @@ struct topic *topic_derive(const struct topic *topic, int32_t partitions_count,
 {
     struct topic *derived =
         topic_new(slice_from_str(topic->name), topic->id, partitions_count, NULL, 0, settings);
+    ref_put(&derived->shared->ref);
+    derived->shared = shared_derive(topic->shared, partitions_count);
     map_for_each (&topic->overrides, entry) {
         const struct topic_override *override = entry->value;
         if (!replace && !change_covers(changes, changes_count, override->key))
