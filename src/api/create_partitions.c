@@ -14,11 +14,13 @@ static void op_check_assignments(
     int32_t node = broker_id(broker);
     if (topic == NULL || asked->count <= topic->partitions_count)
         return; /* the operation itself says what is wrong */
-    if (asked->assignments_count != asked->count - topic->partitions_count)
+    if (asked->assignments_count != asked->count - topic->partitions_count) {
         topics_op_refuse(op, TOPICS_ASSIGNMENT_INVALID,
             arena_printf(&req->arena,
                 "Increasing the number of partitions by %d but %d assignments provided.",
                 (int)(asked->count - topic->partitions_count), (int)asked->assignments_count));
+        return;
+    }
     for (int32_t i = 0; i < asked->assignments_count; i++) {
         const struct create_partitions_request_assignment *assignment = &asked->assignments[i];
         if (assignment->broker_ids_count != 1 || assignment->broker_ids[0] != node)

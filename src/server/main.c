@@ -33,7 +33,7 @@ static int properties_load(struct config *config, const char *path)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        fprintf(stderr, "odradek: cannot read %s: %s\n", path, strerror(errno));
+        fprintf(stderr, "odradek: cannot read %s: %s\n", path, log_errno(errno).str);
         return -EINVAL;
     }
     _cleanup_(freep) char *text = xmalloc(PROPERTIES_SIZE_MAX + 1);
