@@ -279,6 +279,8 @@ static void partition_on_committed(void *ctx, struct part *part, int64_t high_wa
         return;
     partition_wake_duplicates(partition, high_watermark);
     partition_wake(partition, false);
+    if (partition->state == PARTITION_USABLE)
+        partition_save(partition, false);
 }
 
 static void partition_on_log_start(void *ctx, struct part *part, int64_t log_start)
@@ -309,6 +311,7 @@ struct partition *partition_open(struct broker *broker, struct engine *engine, s
     ref_get(&topic->ref);
     partition->topic = topic;
     partition->index = index;
+    partition->fresh = fresh;
     partition->events = events;
     partition->ctx = ctx;
     list_init(&partition->ready);

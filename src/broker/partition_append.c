@@ -76,7 +76,6 @@ static enum partition_error partition_append_next(
     }
     partition->changed_since_snapshot = true;
     partition->size_since_snapshot += append->size;
-    partition_save(partition, false);
     return PARTITION_PENDING;
 }
 

@@ -64,6 +64,10 @@ static void partition_on_snapshot(struct engine_call *call, enum engine_status s
         from = call->offset;
     partition->size_since_snapshot = 0;
     partition->changed_since_snapshot = from < state.log_end;
+    if (from == state.log_end) {
+        partition_build_end(partition);
+        return;
+    }
     partition->replay = (struct engine_replay){
         .from = from,
         .headers_only = true,
@@ -84,10 +88,11 @@ void partition_build(struct partition *partition)
     producers_clear(&partition->producers);
     struct part_state state;
     partition_get_state(partition, &state);
-    if (state.log_end == 0) { /* nothing was ever written: the usual case of a new topic */
+    if (partition->fresh && state.log_end == 0) { /* a new topic is usable at once */
         partition_on_built(partition);
         return;
     }
+    /* Also for an empty log: the look-up is where the engine drops snapshots of what is gone. */
     partition->build_running = true;
     partition->call = (struct engine_call){.done = partition_on_snapshot, .offset = -1};
     partition_ops(partition)->part_snapshot_get(
@@ -99,8 +104,12 @@ void partition_save(struct partition *partition, bool now)
     if (!partition->changed_since_snapshot ||
         (!now && partition->size_since_snapshot < PARTITION_SNAPSHOT_INTERVAL))
         return;
+    /* It describes the whole log, so all of the log must have been written; while more is under way
+     * the next commit is a better moment. */
     struct part_state state;
     partition_get_state(partition, &state);
+    if (!now && state.high_watermark < state.log_end)
+        return;
     _cleanup_(buffer_deinit) struct buffer blob = BUFFER_NULL;
     producers_save(&partition->producers, &blob);
     partition_ops(partition)->part_snapshot_put(

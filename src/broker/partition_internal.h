@@ -34,6 +34,7 @@ struct partition {
     struct part *part;
     struct topic *topic;
     int32_t index;
+    bool fresh; /* nothing of it existed when it was opened */
     const struct partition_events *events;
     void *ctx;
 
