@@ -30,6 +30,8 @@
 static bool metadata_parse(struct slice text, struct uuid *ret_id)
 {
     static const char key[] = "topic_id:";
+    if (text.size == 0)
+        return false;
     const char *at = memmem(text.data, text.size, key, sizeof(key) - 1);
     if (at == NULL)
         return false;
@@ -83,12 +85,22 @@ static int part_dir_fill(struct part *part)
     return error_trace(small_file_write_unsynced(env, epochs, slice_from_str(lines)));
 }
 
+/* Whatever was known of the label is about the other topic; this must not outlive its directory. */
+static int part_dir_disown(struct part *part)
+{
+    checkpoint_remove(part->local->checkpoint, part->label);
+    int r = checkpoint_write(part->local->checkpoint);
+    if (r < 0)
+        return error_trace(r);
+    return error_trace(local_remove_dir(part->local, part->dir));
+}
+
 int part_dir_make(struct part *part)
 {
     struct env *env = part->local->env;
     int r = part_dir_check(part);
     if (r == PART_DIR_E_FOREIGN)
-        r = local_remove_dir(part->local, part->dir);
+        r = part_dir_disown(part);
     if (r < 0)
         return error_trace(r);
     if (r != PART_DIR_E_UNKNOWN) {
@@ -115,8 +127,7 @@ static void recover_run(struct part_task *base)
     if (r == PART_DIR_E_FOREIGN) {
         log_warn("partition.stale", "partition=%s reason=\"it belongs to another topic id\"",
             part->label);
-        r = local_remove_dir(part->local, part->dir);
-        checkpoint_remove(part->local->checkpoint, part->label);
+        r = part_dir_disown(part);
         task->recovery.recovery_point = task->recovery.log_start = 0;
         r = r < 0 ? r : PART_DIR_E_MISSING;
     }
@@ -366,7 +377,7 @@ static void end_start(struct part *part)
             task->dirty[task->n_dirty++] = segment_ref(segment);
     }
     struct segment *active = part_active(part);
-    if (active != NULL) {
+    if (active != NULL && part->error == 0) {
         index_seal(active->index);
         task->active = segment_ref(active);
         task->index = index_ref(active->index);

@@ -46,16 +46,23 @@ static void read_fill(struct engine_read *read, struct file *take_file, uint64_t
 
 /* --- on the pool --- */
 
+/* Over damage no jump is made: the walk has to meet it. */
+static void read_anchor(struct read_task *task, const struct index *index)
+{
+    range_anchor(&task->query, task->segment->base, index);
+    if (task->segment->damaged)
+        task->query.jump = (struct anchor){0, -1};
+}
+
 static int read_find(struct read_task *task, struct file *file)
 {
-    int64_t base = task->segment->base;
     int r = 0;
     if (task->sealed && task->index == NULL)
         r = part_index_load(task->task.part, task->segment, file, task->query.end, &task->index);
     if (r < 0)
         return r;
     if (task->index != NULL)
-        range_anchor(&task->query, base, task->index);
+        read_anchor(task, task->index);
     r = range_find(file, &task->query, &task->pos, &task->size);
     if (r != RANGE_E_ANCHOR)
         return r;
@@ -101,6 +108,8 @@ static void read_done(struct part_task *base)
         status = ENGINE_OUT_OF_RANGE;
     if (status == ENGINE_OK)
         status = read_status(part, base->result, task->query.offset);
+    if (status == ENGINE_OK && task->sealed && task->pos == task->query.end)
+        status = read_status(part, WALK_E_END, task->query.offset); /* a hole before the next one */
     if (status == ENGINE_OK)
         read_fill(task->read, steal(&task->file), task->pos, task->size);
     part_index_offer(part, segment, task->index);
@@ -124,7 +133,7 @@ static enum engine_status read_offload(struct part *part, struct segment *segmen
         task->index = index_ref(segment->index);
         home_index_used(part->home, segment);
     } else if (segment->index != NULL) {
-        range_anchor(&task->query, segment->base, segment->index);
+        read_anchor(task, segment->index);
     }
     read->part = part;
     part_task_submit(part, &task->task, false, read_run, read_done);
@@ -154,7 +163,7 @@ static int read_warm(
         if (recent)
             query->start = start;
     }
-    if (query->start.pos < active->warm_pos)
+    if (query->start.pos < active->warm_pos || active->damaged)
         return 1;
     struct file *file = files_get(part->local->files, &active->slot);
     if (file == NULL)
@@ -196,7 +205,7 @@ enum engine_status part_read(struct part *part, struct engine_read *read)
         .start = {0, -1},
         .jump = {0, -1},
         .end = segment->size,
-        .end_is_bound = segment->end <= bound,
+        .end_is_bound = segment->end <= bound && !segment->damaged,
     };
     if (segment == part_active(part) && read_warm(part, segment, &query, read) == 0)
         return ENGINE_OK;

@@ -196,6 +196,8 @@ static int scan_resync(struct scan *scan)
             header.base_offset);
         scan->pos = pos;
         scan->expected = -1;
+        scan->segment->damaged = true;
+        scan->index->gap = UINT32_MAX; /* an entry right behind the damage */
         return 0;
     }
     return 1;
@@ -331,6 +333,8 @@ static int scan_run(struct scan *scan, bool last)
     if (r > 0 && reached >= recovery->recovery_point)
         cut = scan_cut(scan);
     else if (r > 0)
+        segment->damaged = true;
+    if (segment->damaged && r > 0)
         log_error("partition.damaged",
             "partition=%s segment=%" PRId64 " pos=%" PRIu64 " first_missing=%" PRId64
             " next_offset=none",

@@ -125,8 +125,7 @@ static unsigned retain_count_old(struct part *part)
         if (active && segment->size == 0)
             break;
         if (!active && segment->max_timestamp < 0 && segment->size > 0) {
-            if (count == 0)
-                retain_load(part, segment);
+            retain_load(part, segment); /* comes back when it is known */
             break;
         }
         int64_t newest_ms =

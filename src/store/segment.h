@@ -27,6 +27,7 @@ struct segment {
     int64_t first_timestamp; /* of the first batch; -1: none or not known */
     int64_t max_timestamp;   /* -1: none or not known (sealed: until the index was loaded) */
     int64_t roll_jitter_ms;
+    bool damaged;                /* known to: no jumps over its batches */
     struct index *index;         /* the active one always has it; NULL: to be loaded */
     struct list_link index_link; /* in the home's list of sealed segments with a loaded index */
 };

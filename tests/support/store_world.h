@@ -27,10 +27,11 @@ struct world {
 extern struct world world;
 extern const struct engine_sink world_sink;
 
-void world_make(void);  /* directory and defaults; nothing open */
-void world_clear(void); /* closes and removes everything */
-void world_start(void); /* engine and part */
-void world_stop(void);  /* clean */
+void world_make(void);     /* directory and defaults; nothing open */
+void world_clear(void);    /* closes and removes everything */
+void world_start(void);    /* engine and part */
+int world_try_start(void); /* -errno when the engine does not come up */
+void world_stop(void);     /* clean */
 /* Everything open is dropped without a last write, as a kill would. */
 void world_kill(void);
 struct part *world_open_part(const char *label, uint8_t topic, bool fresh);
