@@ -70,7 +70,7 @@ struct log_text log_quote(struct slice s)
     size_t at = 0;
     text.str[at++] = '"';
     for (size_t i = 0; i < s.size; i++) {
-        if (at > sizeof(text.str) - 8) {
+        if (at > sizeof(text.str) - 9) { /* an escape (4), "...", the quote, the NUL */
             memcpy(text.str + at, "...", 3);
             at += 3;
             break;
