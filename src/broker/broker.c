@@ -65,7 +65,7 @@ struct offload *broker_offload(struct broker *broker)
 
 const char *broker_data_dir(struct broker *broker)
 {
-    return broker->settings->data_dir;
+    return broker->settings->ephemeral ? "memory:" : broker->data_dir;
 }
 
 unsigned broker_loops_count(struct broker *broker)

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "configured.h"
+#include "runner.h"
+#include "wire/incremental_alter_configs.gen.h"
+
+enum { SET, DELETE, APPEND, SUBTRACT };
+
+static struct harness *harness;
+
+static void setup(void)
+{
+    harness = harness_new(2, NULL);
+    admin_create(harness, "orders", 2);
+}
+
+static void teardown(void)
+{
+    harness_free(harness);
+}
+
+static const struct incremental_alter_configs_response_resource *alter(
+    int8_t type, const char *name, int8_t operation, const char *key, const char *value)
+{
+    struct incremental_alter_configs_request *request =
+        harness_request(harness, &incremental_alter_configs_api_codec);
+    request->resources =
+        arena_new(harness_arena(harness), struct incremental_alter_configs_request_resource);
+    request->resources_count = 1;
+    request->resources->resource_type = type;
+    request->resources->resource_name = slice_from_str(name);
+    request->resources->configs =
+        arena_new(harness_arena(harness), struct incremental_alter_configs_request_config);
+    request->resources->configs_count = 1;
+    request->resources->configs[0] = (struct incremental_alter_configs_request_config){
+        slice_from_str(key), operation, slice_from_str(value)};
+    const struct incremental_alter_configs_response *response =
+        harness_call(harness, &incremental_alter_configs_api_codec, 1, request);
+    ck_assert_int_eq(response->responses_count, 1);
+    return response->responses;
+}
+
+static void accepted(
+    int8_t type, const char *name, int8_t operation, const char *key, const char *value)
+{
+    const struct incremental_alter_configs_response_resource *answer =
+        alter(type, name, operation, key, value);
+    ck_assert_msg(answer->error_code == KAFKA_ERROR_NONE, "%d: %.*s", answer->error_code,
+        SLICE_FMT(answer->error_message));
+}
+
+START_TEST(incremental_set_and_delete)
+{
+    accepted(2, "orders", SET, "retention.ms", "1000");
+    accepted(2, "orders", SET, "segment.bytes", "5000");
+    ck_assert_configured(2, "orders", "retention.ms", "1000");
+    ck_assert_configured(2, "orders", "segment.bytes", "5000");
+    accepted(2, "orders", DELETE, "retention.ms", NULL);
+    ck_assert_configured(2, "orders", "retention.ms", "604800000");
+    ck_assert_configured(2, "orders", "segment.bytes", "5000");
+}
+END_TEST
+
+START_TEST(incremental_lists)
+{
+    accepted(2, "orders", APPEND, "cleanup.policy", "compact");
+    ck_assert_configured(2, "orders", "cleanup.policy", "delete,compact");
+    accepted(2, "orders", APPEND, "cleanup.policy", "compact");
+    ck_assert_configured(2, "orders", "cleanup.policy", "delete,compact");
+    accepted(2, "orders", SUBTRACT, "cleanup.policy", "delete");
+    ck_assert_configured(2, "orders", "cleanup.policy", "compact");
+    ck_assert_int_eq(
+        alter(2, "orders", APPEND, "retention.ms", "1")->error_code, KAFKA_ERROR_INVALID_CONFIG);
+}
+END_TEST
+
+START_TEST(incremental_refusals)
+{
+    ck_assert_int_eq(
+        alter(2, "orders", 9, "retention.ms", "1")->error_code, KAFKA_ERROR_INVALID_REQUEST);
+    ck_assert_int_eq(
+        alter(2, "orders", SET, "retention.ms", NULL)->error_code, KAFKA_ERROR_INVALID_REQUEST);
+    ck_assert_int_eq(
+        alter(2, "orders", SET, "no.such.key", "1")->error_code, KAFKA_ERROR_INVALID_CONFIG);
+    ck_assert_int_eq(alter(2, "nothing", SET, "retention.ms", "1")->error_code,
+        KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(alter(4, "1", SET, "log.dirs", "/x")->error_code, KAFKA_ERROR_INVALID_REQUEST);
+}
+END_TEST
+
+/* A broker's default reaches the topics that have no value of their own; the broker's own value is
+ * stronger than the default of all; all of it is there after a restart. */
+START_TEST(incremental_broker_defaults_reach_topics)
+{
+    accepted(2, "orders", SET, "segment.bytes", "5000");
+    accepted(4, "", SET, "log.retention.ms", "111");
+    accepted(4, "", SET, "log.segment.bytes", "222");
+    ck_assert_configured(2, "orders", "retention.ms", "111");
+    ck_assert_configured(2, "orders", "segment.bytes", "5000");
+    ck_assert_int_eq(configured(harness, 2, "orders", "retention.ms")->config_source, 3);
+    accepted(4, "1", SET, "log.retention.ms", "333");
+    ck_assert_configured(2, "orders", "retention.ms", "333");
+    ck_assert_configured(4, "", "log.retention.ms", "111");
+    harness_restart(harness, NULL);
+    ck_assert_configured(2, "orders", "retention.ms", "333");
+    accepted(4, "1", DELETE, "log.retention.ms", NULL);
+    ck_assert_configured(2, "orders", "retention.ms", "111");
+    accepted(4, "", DELETE, "log.retention.ms", NULL);
+    ck_assert_configured(2, "orders", "retention.ms", "604800000");
+}
+END_TEST
+
+TEST_MAIN_FIXTURE("api/incremental_alter_configs", setup, teardown, incremental_set_and_delete,
+    incremental_lists, incremental_refusals, incremental_broker_defaults_reach_topics)
