@@ -25,8 +25,7 @@ struct conn {
 
     /* input: at most one of a begun frame and a stash */
     bool sniffed;          /* the first bytes look like our protocol */
-    bool ended;            /* the peer has sent all it will; the socket is read empty */
-    bool peer_gone;        /* ... or not yet read empty: parked requests are cancelled */
+    bool peer_gone;        /* the peer has ended its side: parked requests are cancelled */
     bool paused;           /* not reading, by our own limits */
     uint8_t size_bytes[4]; /* of the next frame's size field */
     size_t n_size_bytes;

@@ -162,8 +162,6 @@ static ssize_t input_receive(struct conn *conn, void *data, size_t size)
     }
     if (n == -EAGAIN)
         return 0;
-    if (n == 0)
-        conn->ended = true;
     conn_doom(conn, n == 0 ? "the peer closed" : "the connection broke");
     return -ECONNRESET;
 }
