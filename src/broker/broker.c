@@ -258,7 +258,7 @@ static int broker_open_engine(struct broker *broker)
         .retention_check_ms = settings->retention_check_ms,
         .sync_all = settings->producer.acks_all_medium,
     };
-    int r = engine_local_new(&local, &broker->engine);
+    int r = engine_local_new(&local, &broker->local);
     if (r == -EWOULDBLOCK) {
         log_error("data.locked",
             "dir=%s text=\"another broker is running on this data directory; stop it, or name "
@@ -271,6 +271,7 @@ static int broker_open_engine(struct broker *broker)
             log_quote(slice_from_str(broker->data_dir)).str, log_errno(-r).str);
         return error_trace(r);
     }
+    broker->engine = broker->local;
     if (settings->engine_delay) {
         struct engine_delay_config delay = {
             .loops = broker->loops,
@@ -404,17 +405,61 @@ static void broker_on_phase(struct phase *phase)
     broker->done(broker->done_ctx);
 }
 
-void broker_start(struct broker *broker, void (*done)(void *ctx), void *ctx)
+static void broker_start_step(struct broker *broker)
 {
-    broker->done = done;
-    broker->done_ctx = ctx;
+    assert(broker->start_pending > 0);
+    if (--broker->start_pending == 0)
+        broker->done(broker->done_ctx);
+}
+
+static void broker_on_opened(struct phase *phase)
+{
+    broker_start_step(phase->broker);
+}
+
+/* Directories of topics that were deleted while the broker died. Nobody creates topics meanwhile:
+ * no client is there yet. */
+static void broker_sweep(struct offload_work *work)
+{
+    struct broker *broker = container_of(work, struct broker, sweep);
+    const struct image *image = broker->topics.image;
+    struct part_id *known = xnew_n(struct part_id, (size_t)image->partitions_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < image->topics_count; i++) {
+        for (int32_t k = 0; k < image->topics[i]->partitions_count; k++)
+            known[count++] = (struct part_id){image->topics[i]->id, k};
+    }
+    int r = engine_local_sweep(broker->local, known, count);
+    if (r < 0)
+        log_warn("data.sweep", "error=%s", log_errno(-r).str);
+    free(known);
+}
+
+static void broker_on_swept(struct offload_work *work)
+{
+    broker_start_step(container_of(work, struct broker, sweep));
+}
+
+static void broker_on_start(struct loop_msg *msg)
+{
+    struct broker *broker = container_of(msg, struct broker, start_msg);
+    broker->start_pending = 2;
+    offload_submit(
+        broker->offload, &broker->sweep, broker->loops[0], NULL, broker_sweep, broker_on_swept);
     broker->phase = (struct phase){
         .broker = broker,
         .kind = PHASE_OPEN,
         .after = broker->topics.image,
-        .done = broker_on_phase,
+        .done = broker_on_opened,
     };
     phase_start(&broker->phase);
+}
+
+void broker_start(struct broker *broker, void (*done)(void *ctx), void *ctx)
+{
+    broker->done = done;
+    broker->done_ctx = ctx;
+    loop_post(broker->loops[0], &broker->start_msg, broker_on_start);
 }
 
 /* --- stop --- */
@@ -430,26 +475,16 @@ static void broker_on_line_idle(struct broker *broker)
     phase_start(&broker->phase);
 }
 
-struct broker_stop_msg {
-    struct loop_msg msg;
-    struct broker *broker;
-};
-
 static void broker_on_stop(struct loop_msg *msg)
 {
-    struct broker_stop_msg *stop = container_of(msg, struct broker_stop_msg, msg);
-    struct broker *broker = stop->broker;
-    free(stop);
-    topics_stop(broker, broker_on_line_idle);
+    topics_stop(container_of(msg, struct broker, stop_msg), broker_on_line_idle);
 }
 
 void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx)
 {
-    struct broker_stop_msg *stop = xnew(struct broker_stop_msg);
     broker->done = done;
     broker->done_ctx = ctx;
-    stop->broker = broker;
-    loop_post(broker->loops[0], &stop->msg, broker_on_stop);
+    loop_post(broker->loops[0], &broker->stop_msg, broker_on_stop);
 }
 
 void broker_free(struct broker *broker)

@@ -6,6 +6,7 @@
 #include "broker/image.h"
 #include "broker/phase.h"
 #include "broker/topics.h"
+#include "loop/offload.h"
 #include "store/meta.h"
 
 /* Touched by its loop alone. */
@@ -45,7 +46,7 @@ struct broker {
     int32_t node_id;
     char cluster_id[64];
     char *data_dir;
-    struct engine *engine;
+    struct engine *engine, *local; /* local: under the engine, for the sweep */
     struct meta *meta;
     struct broker_loop *by_loop;
     struct sockaddr_storage *gateway; /* of a container, NULL elsewhere */
@@ -53,7 +54,10 @@ struct broker {
     struct topics_line topics;
     struct producer_ids producer_ids;
 
-    struct phase phase; /* start and stop */
+    struct phase phase;     /* start and stop */
+    unsigned start_pending; /* opening and sweeping */
+    struct offload_work sweep;
+    struct loop_msg start_msg, stop_msg;
     void (*done)(void *ctx);
     void *done_ctx;
 };

@@ -162,7 +162,7 @@ struct topic *topic_decode(
         struct slice key_name = reader_string(&reader, true, false);
         struct slice value = reader_string(&reader, true, false);
         const struct config_key *key = config_key_find(key_name, CONFIG_SCOPE_TOPIC);
-        if (key != NULL) /* a key of a later version is left alone */
+        if (key != NULL && reader_ok(&reader)) /* a key of a later version is left alone */
             topic_override(topic, key, value);
     }
     if (!reader_ok(&reader)) {

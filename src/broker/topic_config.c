@@ -25,7 +25,7 @@ static uint32_t value_uint32(struct slice value)
 
 static bool value_has(struct slice value, const char *word)
 {
-    return memmem(value.data, value.size, word, strlen(word)) != NULL;
+    return value.size > 0 && memmem(value.data, value.size, word, strlen(word)) != NULL;
 }
 
 static void set_cleanup(struct topic_config *config, struct slice value)

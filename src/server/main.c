@@ -7,11 +7,9 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -19,6 +17,7 @@
 #include "server/options.h"
 #include "server/properties.h"
 #include "server/server.h"
+#include "server/signals.h"
 
 #define PROPERTIES_SIZE_MAX ((size_t)1 << 20)
 
@@ -57,27 +56,6 @@ static void raise_files_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-}
-
-static int signals_take(sigset_t *ret_set)
-{
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(ret_set);
-    sigaddset(ret_set, SIGTERM);
-    sigaddset(ret_set, SIGINT);
-    if (sigprocmask(SIG_BLOCK, ret_set, NULL) < 0)
-        return error_errno();
-    int fd = signalfd(-1, ret_set, SFD_CLOEXEC);
-    return fd < 0 ? error_errno() : fd;
-}
-
-/* Takes the pending signal; from here on another one ends the process. */
-static void signals_release(int signal_fd, const sigset_t *set)
-{
-    struct signalfd_siginfo info;
-    if (read(signal_fd, &info, sizeof(info)) == sizeof(info))
-        log_info("broker.stopping", "signal=%s", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
-    sigprocmask(SIG_UNBLOCK, set, NULL);
 }
 
 static void signals_wait(int signal_fd)
@@ -120,11 +98,10 @@ static int run(const struct config *config, const struct options *options)
 {
     struct buffer problem = BUFFER_NULL;
     struct server *server;
-    sigset_t signals;
     struct server_params params = {
         .config = config, .cluster_id = cluster_id(config), .ready_file = options->ready_file};
     raise_files_limit();
-    int signal_fd = signals_take(&signals);
+    int signal_fd = signals_take();
     if (signal_fd < 0 || settings_new(config, &problem, &params.settings) < 0) {
         say(stderr, buffer_slice(&problem));
         buffer_deinit(&problem);
@@ -134,18 +111,17 @@ static int run(const struct config *config, const struct options *options)
     config_report(config);
     warn_http(config);
     int r = server_start(&params, signal_fd, &server);
-    if (r == 0)
+    if (r == 0) {
         signals_wait(signal_fd);
-    if (r >= 0)
-        signals_release(signal_fd, &signals);
-    if (r == 0)
+        signals_release(signal_fd);
         server_stop(server);
+    }
+    if (r >= 0)
+        log_info("broker.stopped", "%s",
+            params.settings->ephemeral ? "text=\"nothing was kept\""
+                                       : "text=\"everything is on disk\"");
     settings_put(params.settings);
     close(signal_fd);
-    if (r < 0)
-        log_error("broker.failed", "error=%s", log_errno(-r).str);
-    else
-        log_info("broker.stopped", "text=\"everything is on disk\"");
     return r < 0 ? 1 : 0;
 }
 

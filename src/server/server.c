@@ -26,6 +26,7 @@
 #include "loop/offload.h"
 #include "net/net.h"
 #include "server/ready_file.h"
+#include "server/signals.h"
 
 #define OFFLOAD_THREADS     4
 #define STOP_GRACE_MS       2000
@@ -58,8 +59,10 @@ static int server_run_threads(struct server *server)
     server->threads = xnew_n(pthread_t, server->loops_count);
     for (unsigned i = 0; i < server->loops_count; i++) {
         int error = pthread_create(&server->threads[i], NULL, server_thread, server->loops[i]);
-        if (error != 0)
+        if (error != 0) {
+            log_error("loop.unstartable", "error=%s", log_errno(error).str);
             return -error;
+        }
         char name[16];
         snprintf(name, sizeof(name), "loop-%u", i);
         pthread_setname_np(server->threads[i], name);
@@ -76,19 +79,23 @@ static void server_on_done(void *ctx)
     assert(size == sizeof(one));
 }
 
-/* Waits for server_on_done; > 0: stop_fd (>= 0) became readable first. */
-static int server_wait(struct server *server, int stop_fd)
+/* Waits for server_on_done. > 0: a signal came first (signal_fd >= 0); what was waited for is done
+ * all the same, and another signal ends the process. */
+static int server_wait(struct server *server, int signal_fd)
 {
-    struct pollfd fds[2] = {{server->event_fd, POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    struct pollfd fds[2] = {{server->event_fd, POLLIN, 0}, {signal_fd, POLLIN, 0}};
     for (;;) {
         if (poll(fds, 2, -1) < 0 && errno != EINTR)
             return error_errno();
+        if ((fds[1].revents & POLLIN) != 0) {
+            signals_release(signal_fd);
+            fds[1].fd = -1;
+            fds[1].revents = 0;
+        }
         uint64_t count;
         if ((fds[0].revents & POLLIN) != 0 &&
             read(server->event_fd, &count, sizeof(count)) == sizeof(count))
-            return 0;
-        if ((fds[1].revents & POLLIN) != 0)
-            return 1;
+            return signal_fd >= 0 && fds[1].fd < 0;
     }
 }
 
@@ -191,7 +198,7 @@ static int server_listen(struct server *server, const struct broker_settings *se
 /* --- start and stop --- */
 
 static int server_start_parts(
-    struct server *server, const struct server_params *params, int stop_fd)
+    struct server *server, const struct server_params *params, int signal_fd)
 {
     struct broker_settings *settings = params->settings;
     server->offload = offload_new(OFFLOAD_THREADS);
@@ -217,20 +224,20 @@ static int server_start_parts(
         return r;
     server->broker_started = true;
     broker_start(server->broker, server_on_done, server);
-    r = server_wait(server, stop_fd);
+    r = server_wait(server, signal_fd);
     if (r != 0)
         return r;
     return server_listen(server, settings);
 }
 
-int server_start(const struct server_params *params, int stop_fd, struct server **ret_server)
+int server_start(const struct server_params *params, int signal_fd, struct server **ret_server)
 {
     struct server *server = xnew(struct server);
     server->ephemeral = params->settings->ephemeral;
     server->env = server->ephemeral ? env_memory_new(env_posix()) : env_posix();
     server->ready_file = params->ready_file;
     server->event_fd = eventfd(0, EFD_CLOEXEC);
-    int r = server->event_fd < 0 ? error_errno() : server_start_parts(server, params, stop_fd);
+    int r = server->event_fd < 0 ? error_errno() : server_start_parts(server, params, signal_fd);
     if (r != 0) {
         server_stop(server);
         return r;

@@ -6,8 +6,6 @@
  */
 #include "broker/settings.h"
 
-#include <signal.h>
-
 struct server;
 
 struct server_params {
@@ -18,7 +16,8 @@ struct server_params {
 };
 
 /* Opens the data, starts the loops, binds the listeners, says so. Blocks until clients can connect.
- * > 0: `stop_fd` (a signalfd) became readable meanwhile. -errno after a log line. */
-int server_start(const struct server_params *params, int stop_fd, struct server **ret_server);
+ * > 0: a signal came meanwhile (signals_take's descriptor became readable); all is stopped again.
+ * -errno after a log line. */
+int server_start(const struct server_params *params, int signal_fd, struct server **ret_server);
 /* Lets requests in flight finish, closes the data cleanly, frees everything. */
 void server_stop(struct server *server);

@@ -312,17 +312,13 @@ static int32_t local_partition_of(const char *name)
     return errno != 0 || *end != '\0' || partition > INT32_MAX ? -1 : (int32_t)partition;
 }
 
-static bool local_is_known(const struct part_id *known, size_t n_known, const struct part_id *id)
+static struct slice local_id_key(const struct part_id *id)
 {
-    for (size_t i = 0; i < n_known; i++) {
-        if (known[i].partition == id->partition && uuid_equal(known[i].topic_id, id->topic_id))
-            return true;
-    }
-    return false;
+    static_assert(sizeof(*id) == UUID_SIZE + sizeof(int32_t), "no padding: its bytes are a key");
+    return slice_make(id, sizeof(*id));
 }
 
-static int local_sweep_dir(
-    struct local *local, const char *name, const struct part_id *known, size_t n_known)
+static int local_sweep_dir(struct local *local, const char *name, const struct map *known)
 {
     struct part_id id = {.partition = local_partition_of(name)};
     if (id.partition < 0)
@@ -331,7 +327,7 @@ static int local_sweep_dir(
     int r = part_dir_id(local->env, path, &id.topic_id);
     if (r == PART_DIR_E_UNKNOWN || r == -ENOTDIR)
         return 0; /* not to be judged */
-    if (r < 0 || local_is_known(known, n_known, &id))
+    if (r < 0 || map_get(known, local_id_key(&id)) != NULL)
         return r;
     log_info("partition.swept", "dir=%s reason=\"its topic is gone\"", path);
     checkpoint_remove(local->checkpoint, name);
@@ -341,7 +337,10 @@ static int local_sweep_dir(
 int engine_local_sweep(struct engine *engine, const struct part_id *known, size_t n_known)
 {
     struct local *local = container_of(engine, struct local, engine);
+    struct map known_ids = MAP_NULL;
     int result = 0;
+    for (size_t i = 0; i < n_known; i++)
+        map_put(&known_ids, local_id_key(&known[i]), (void *)&known[i]);
     map_for_each (&local->dirs, entry) {
         const char *name = entry->value;
         size_t size = strlen(name), tail = sizeof(LOCAL_DELETE_TAIL) - 1;
@@ -351,9 +350,10 @@ int engine_local_sweep(struct engine *engine, const struct part_id *known, size_
             r = local_remove_renamed(local, path);
             r = r == -ENOENT ? 0 : r;
         } else {
-            r = local_sweep_dir(local, name, known, n_known);
+            r = local_sweep_dir(local, name, &known_ids);
         }
         result = result < 0 ? result : r;
     }
+    map_deinit(&known_ids);
     return result < 0 ? result : 0;
 }

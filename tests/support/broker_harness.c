@@ -36,6 +36,7 @@ struct harness_call {
 
 struct harness {
     struct env *env;
+    struct env *memory; /* with log.dirs=memory:, kept over restarts */
     struct offload *offload;
     struct loop **loops;
     pthread_t *threads;
@@ -112,6 +113,8 @@ static void harness_start(struct harness *harness)
     bool fine = config_check(harness->config, &problem) &&
                 settings_new(harness->config, &problem, &harness->settings) == 0;
     ck_assert_msg(fine, "%.*s", SLICE_FMT(buffer_slice(&problem)));
+    if (harness->settings->ephemeral && harness->memory == NULL)
+        harness->env = harness->memory = env_memory_new(env_posix());
     harness->offload = offload_new(2);
     for (unsigned i = 0; i < harness->loops_count; i++)
         harness->loops[i] = loop_new(harness->env, i);
@@ -201,6 +204,8 @@ void harness_free(struct harness *harness)
     harness_forget(harness);
     harness_stop(harness);
     nftw(harness->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (harness->memory != NULL)
+        env_memory_free(harness->memory);
     config_free(harness->config);
     arena_deinit(&harness->arena);
     pthread_mutex_destroy(&harness->mutex);
