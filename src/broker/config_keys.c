@@ -207,7 +207,7 @@ const struct config_key config_keys[] = {
         1, LONG_MAX_D, NULL, "How often expired offsets are looked for."},
     {"offsets.commit.timeout.ms", CONFIG_INT, CONFIG_SCOPE_BROKER, "5000", NULL, NULL, 1, INT32_MAX,
         NULL, "An offset commit that cannot be stored is refused after this many milliseconds."},
-    {"offsets.topic.num.partitions", CONFIG_INT, CONFIG_SCOPE_BROKER, "50", "8", NULL, 1, INT32_MAX,
+    {"offsets.topic.num.partitions", CONFIG_INT, CONFIG_SCOPE_BROKER, "50", NULL, NULL, 1, INT32_MAX,
         NULL, "Partitions of __consumer_offsets when it is created."},
     {"offsets.topic.segment.bytes", CONFIG_INT, CONFIG_SCOPE_BROKER, "104857600", NULL, NULL, 14,
         INT32_MAX, NULL, "The segment size of __consumer_offsets."},
