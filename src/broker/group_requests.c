@@ -271,7 +271,7 @@ static void group_take_assignments(struct group *group, const struct group_sync 
         group_member_set_assignment(member, sync->assignments[i].assignment);
     }
     if (assigned < group->members_count)
-        log_warn("group.assignment.partial",
+        log_debug("group.assignment.partial",
             "group=%s generation=%" PRId32 " members=%zu assigned=%zu", log_quote(group->id).str,
             group->generation, group->members_count, assigned);
     group->storing = true;
