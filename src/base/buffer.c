@@ -22,7 +22,7 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
         buffer->data = xrealloc(buffer->data, capacity);
         buffer->capacity = capacity;
     }
-    return buffer->data + buffer->size;
+    return buffer->data == NULL ? NULL : buffer->data + buffer->size;
 }
 
 void buffer_append(struct buffer *buffer, const void *data, size_t size)

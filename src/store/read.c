@@ -205,7 +205,8 @@ enum engine_status part_read(struct part *part, struct engine_read *read)
         .start = {0, -1},
         .jump = {0, -1},
         .end = segment->size,
-        .end_is_bound = segment->end <= bound && !segment->damaged,
+        /* What an earlier life left behind is walked to its end: it may not be whole. */
+        .end_is_bound = segment == part_active(part) && segment->end <= bound && !segment->damaged,
     };
     if (segment == part_active(part) && read_warm(part, segment, &query, read) == 0)
         return ENGINE_OK;

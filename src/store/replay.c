@@ -184,7 +184,8 @@ static void replay_aim(struct part *part, struct replay_task *task)
         .start = {0, -1},
         .jump = {0, -1},
         .end = segment->size,
-        .end_is_bound = segment->end <= task->end,
+        .end_is_bound =
+            segment == part_active(part) && segment->end <= task->end && !segment->damaged,
     };
     if (task->sealed && segment->index != NULL)
         task->index = index_ref(segment->index);
