@@ -16,7 +16,7 @@ TOP = os.path.dirname(HERE)
 sys.path[:0] = [HERE, os.path.join(TOP, "integration")]
 
 from lib import toolchain  # noqa: E402
-from rig import chart, machine, memory, page  # noqa: E402
+from rig import chart, loopback, machine, memory, page  # noqa: E402
 from rig.cases import CASES, Runner, median  # noqa: E402
 from rig.profile import profile  # noqa: E402
 from rig.servers import Servers  # noqa: E402
@@ -156,7 +156,7 @@ def main():
     os.makedirs(os.path.join(HERE, "out"), exist_ok=True)
     scratch = tempfile.mkdtemp(prefix="scratch-", dir=os.path.join(HERE, "out"))
     try:
-        about = machine.describe(TOP, scratch)
+        about = {**machine.describe(TOP, scratch), "loopback": loopback.enter()}
         print("# " + ", ".join(f"{key}: {value}" for key, value in about.items()), flush=True)
         machine.warm_memory(2048 if options.short else 6144)
         seconds = options.seconds or (2 if options.short else 4)

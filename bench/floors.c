@@ -4,7 +4,7 @@
 // the machine.
 //
 //   ingest    receive each frame, CRC32C it, append it to a fresh file, answer a few bytes
-//   sendfile  answer each frame by --response-size bytes of a file in the page cache
+//   sendfile  answer each frame by --response-size bytes of --file, which lies in the page cache
 //   pingpong  answer each frame by --reply-size bytes from memory
 //
 // One thread, one libevent loop, plain events. Prints "port N" once it listens and runs until
@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FLOOR_BUFFER_SIZE    (2u << 20u)
@@ -40,7 +41,8 @@ struct floor_conn;
 struct floor {
     struct event_base *base;
     void (*serve)(struct floor *, struct floor_conn *);
-    const char *dir;
+    const char *dir;       // ingest: where files are made
+    const char *file_path; // sendfile: what is sent
     size_t reply_size;
     size_t response_size;
     size_t file_size;
@@ -290,19 +292,19 @@ static void floor_on_accept(evutil_socket_t listen_fd, short what, void *context
     (void)event_add(conn->read_event, NULL);
 }
 
-// Fills the file that sendfile serves, so that it lies in the page cache.
-static void floor_file_fill(struct floor *floor)
+// The file lies in the page cache already: the broker whose log it is has just served it.
+static void floor_file_open(struct floor *floor)
 {
-    static uint8_t noise[1u << 20u];
-    char path[512];
+    struct stat stat;
 
-    for (size_t i = 0; i < sizeof(noise); i++)
-        noise[i] = (uint8_t)(i * 2654435761u >> 13u);
-    (void)snprintf(path, sizeof(path), "%s/floor-sendfile.log", floor->dir);
-    floor->file_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    for (size_t pos = 0; pos < floor->file_size; pos += sizeof(noise))
-        if (write(floor->file_fd, noise, sizeof(noise)) != (ssize_t)sizeof(noise))
-            net_die("write", strerror(errno));
+    if (floor->file_path == NULL)
+        net_die("sendfile", "wants --file");
+    floor->file_fd = open(floor->file_path, O_RDONLY | O_CLOEXEC);
+    if (floor->file_fd < 0 || fstat(floor->file_fd, &stat) < 0)
+        net_die(floor->file_path, strerror(errno));
+    floor->file_size = (size_t)stat.st_size;
+    if (floor->file_size < 13u + floor->response_size)
+        net_die(floor->file_path, "is shorter than one answer");
 }
 
 static size_t floor_number(const char *text)
@@ -323,8 +325,8 @@ static void floor_option(struct floor *floor, const char *name, const char *valu
         floor->reply_size = floor_number(value);
     else if (strcmp(name, "--response-size") == 0)
         floor->response_size = floor_number(value);
-    else if (strcmp(name, "--file-mebibytes") == 0)
-        floor->file_size = floor_number(value) << 20u;
+    else if (strcmp(name, "--file") == 0)
+        floor->file_path = value;
     else
         net_die("unknown option", name);
     if (floor->reply_size < 8 || floor->reply_size > FLOOR_REPLY_SIZE_MAX)
@@ -338,7 +340,6 @@ static void floor_init(struct floor *floor, int argc, char **argv)
     floor->dir = ".";
     floor->reply_size = 53; // a Produce answer for one partition of a topic with a short name
     floor->response_size = 1u << 20u;
-    floor->file_size = 512u << 20u;
     floor->file_fd = -1;
     for (int i = 2; i < argc; i += 2)
         floor_option(floor, argv[i], argv[i + 1]);
@@ -351,7 +352,7 @@ static void floor_init(struct floor *floor, int argc, char **argv)
     else
         net_die("no such floor", argv[1]);
     if (floor->serve == floor_serve_sendfile)
-        floor_file_fill(floor);
+        floor_file_open(floor);
 }
 
 int main(int argc, char **argv)

@@ -90,6 +90,7 @@ class Runner:
         self.seconds = seconds
         self.mebibytes = mebibytes
         self.topics = (f"bench-{number}" for number in itertools.count())
+        self.topic = ""  # of the last run
         self.raw = []
 
     def command(self, mode, server, settings):
@@ -109,7 +110,8 @@ class Runner:
 
     def once(self, case, subject, server):
         """One run of a case against a running server; the metric's value."""
-        common = {"topic": next(self.topics)}
+        self.topic = next(self.topics)
+        common = {"topic": self.topic}
         note = {"case": case.name, "subject": subject}
         if subject == "floor":
             settings = {**case.settings, **case.floor_load, "floor": True}
@@ -127,21 +129,31 @@ class Runner:
             value = value[key]
         return value * case.scale
 
-    def floor_settings(self, case, reply_bytes):
+    def floor_settings(self, case):
         if case.floor == "pingpong" and not case.floor_settings:
-            return ("--reply-size", str(round(reply_bytes)))
+            return ("--reply-size", str(round(self.raw[-1]["result"]["reply_bytes"])))
         return case.floor_settings
+
+    def pair(self, case, values):
+        """One run of the broker and one of the floor."""
+        with self.servers.running("odradek") as server:
+            values["odradek"].append(self.once(case, "odradek", server))
+            if case.floor == "sendfile":
+                # The floor sends the broker's own file: how its pages lie in memory decides what sending them costs.
+                log = os.path.join(server.directory, "data", self.topic + "-0", "0" * 20 + ".log")
+                values["floor"].append(self.floor_once(case, ("--file", log, *case.floor_settings)))
+        if case.floor and case.floor != "sendfile":
+            values["floor"].append(self.floor_once(case, self.floor_settings(case)))
+
+    def floor_once(self, case, settings):
+        with self.servers.running("floor", case.floor, settings) as server:
+            return self.once(case, "floor", server)
 
     def measure(self, case, repeats, with_kafka):
         """Interleaved runs. Returns {subject: [values]}; values of the same index belong to one pair."""
-        values = {"odradek": []}
+        values = {"odradek": [], "floor": []}
         for _ in range(repeats):
-            with self.servers.running("odradek") as server:
-                values["odradek"].append(self.once(case, "odradek", server))
-            if case.floor:
-                settings = self.floor_settings(case, self.raw[-1]["result"]["reply_bytes"])
-                with self.servers.running("floor", case.floor, settings) as server:
-                    values.setdefault("floor", []).append(self.once(case, "floor", server))
+            self.pair(case, values)
         if with_kafka and case.kafka:
             with self.servers.running("kafka") as server:
                 self.once(case, "kafka-warmup", server)
