@@ -122,9 +122,27 @@ static void groups_sweep(struct groups *groups, struct slice topic)
     }
 }
 
+/* Connections whose end came before the last member that named them: nobody frees those. */
+static void groups_sweep_conns(struct groups *groups)
+{
+    size_t count = 0;
+    struct groups_conn **idle = xnew_n(struct groups_conn *, groups->conns.count + 1);
+    map_for_each (&groups->conns, found) {
+        struct groups_conn *conn = found->value;
+        if (list_empty(&conn->members))
+            idle[count++] = conn;
+    }
+    for (size_t i = 0; i < count; i++) {
+        map_remove(&groups->conns, slice_make(&idle[i]->id, sizeof(idle[i]->id)));
+        free(idle[i]);
+    }
+    free(idle);
+}
+
 static void groups_expiry_on_timer(struct timer *timer)
 {
     struct groups *groups = container_of(timer, struct groups, expiry);
+    groups_sweep_conns(groups);
     groups_sweep(groups, SLICE_NULL);
     groups_expiry_start(groups);
 }

@@ -5,18 +5,32 @@
  * kept and built into members at the end, so that a group rewritten a thousand times is built once.
  * Every member then gets a fresh session: a restart by itself makes nobody rebalance.
  *
+ * What was committed within a transaction counts when its commit marker comes.
+ *
  * Failure modes: a record we cannot read is skipped and counted (one log line); the partition is
  * lost meanwhile -> the load is cancelled and `done` still comes; the engine fails -> the shard
  * stays absent and its requests get NOT_COORDINATOR.
  */
 #include "base/log.h"
 #include "broker/groups_shard.h"
+#include "store/compression.h"
+#include "wire/reader.h"
 
 #include <assert.h>
 #include <inttypes.h>
 
+/* One batch of records, inflated. Ours are never compressed; those of a carried-over directory may
+ * be. */
+#define GROUPS_LOAD_BATCH_SIZE_MAX ((size_t)64 << 20)
+
 struct groups_loaded {
     struct slice id, value; /* one allocation */
+};
+
+struct groups_deferred {
+    struct list_link link;
+    int64_t producer_id, log_offset;
+    struct slice key, value; /* one allocation */
 };
 
 struct groups_load {
@@ -25,7 +39,9 @@ struct groups_load {
     struct partition *partition;
     void (*done)(void *ctx);
     void *ctx;
-    struct map groups; /* id -> struct groups_loaded */
+    struct map groups;         /* id -> struct groups_loaded */
+    struct list_link deferred; /* of open transactions, in log order */
+    struct buffer inflated;
     struct arena scratch;
     uint64_t records_count, skipped_count;
     int64_t started_ms;
@@ -36,6 +52,10 @@ static void groups_load_free(struct groups_load *load)
     map_for_each (&load->groups, found)
         free(found->value);
     map_deinit(&load->groups);
+    struct groups_deferred *deferred, *following;
+    list_for_each_entry_safe (deferred, following, &load->deferred, link)
+        free(deferred);
+    buffer_deinit(&load->inflated);
     arena_deinit(&load->scratch);
     free(load);
 }
@@ -89,24 +109,88 @@ static bool groups_load_record(
     return false;
 }
 
+/* --- transactions: what a producer wrote counts from its commit marker on --- */
+
+static void groups_load_defer(
+    struct groups_load *load, int64_t producer_id, const struct record *record, int64_t log_offset)
+{
+    struct slice key = record->key, value = record->value;
+    struct groups_deferred *deferred = xmalloc(sizeof(*deferred) + key.size + value.size);
+    uint8_t *bytes = (uint8_t *)(deferred + 1);
+    if (key.size > 0)
+        memcpy(bytes, key.data, key.size);
+    if (value.size > 0)
+        memcpy(bytes + key.size, value.data, value.size);
+    *deferred = (struct groups_deferred){.producer_id = producer_id,
+        .log_offset = log_offset,
+        .key = slice_make(bytes, key.size),
+        .value = slice_is_null(value) ? SLICE_NULL : slice_make(bytes + key.size, value.size)};
+    list_append(&load->deferred, &deferred->link);
+}
+
+static void groups_load_end_transaction(struct groups_load *load, int64_t producer_id, bool commit)
+{
+    struct groups_deferred *deferred, *following;
+    list_for_each_entry_safe (deferred, following, &load->deferred, link) {
+        if (deferred->producer_id != producer_id)
+            continue;
+        struct record record = {.key = deferred->key, .value = deferred->value};
+        if (commit && !groups_load_record(load, &record, deferred->log_offset))
+            load->skipped_count++;
+        list_remove(&deferred->link);
+        free(deferred);
+    }
+}
+
+/* A control record's key: version and type, both int16; type 0 is abort, 1 is commit. */
+static void groups_load_marker(
+    struct groups_load *load, int64_t producer_id, const struct record *record)
+{
+    struct reader reader = reader_make(record->key);
+    (void)reader_int16(&reader);
+    int16_t type = reader_int16(&reader);
+    if (!reader_ok(&reader) || type < 0 || type > 1)
+        load->skipped_count++;
+    else
+        groups_load_end_transaction(load, producer_id, type == 1);
+}
+
+/* --- batches --- */
+
+static bool groups_load_inflate(
+    struct groups_load *load, const struct batch_header *header, struct slice *records)
+{
+    enum batch_compression codec = header->attributes & BATCH_COMPRESSION_MASK;
+    if (codec == BATCH_NONE)
+        return true;
+    load->inflated.size = 0;
+    if (compression_inflate(codec, *records, GROUPS_LOAD_BATCH_SIZE_MAX, &load->inflated) != 0)
+        return false;
+    *records = buffer_slice(&load->inflated);
+    return true;
+}
+
 static int groups_load_on_batch(
     struct engine_replay *replay, const struct batch_header *header, struct slice batch)
 {
     struct groups_load *load = container_of(replay, struct groups_load, replay);
     if (load->shard == NULL)
         return 1;
-    if ((header->attributes & (BATCH_CONTROL | BATCH_TRANSACTIONAL | BATCH_COMPRESSION_MASK)) !=
-        0) {
+    struct slice records =
+        slice_make(batch.data + BATCH_HEADER_SIZE, batch.size - BATCH_HEADER_SIZE);
+    if (!groups_load_inflate(load, header, &records)) {
         load->skipped_count += (uint64_t)header->records_count;
         return 0;
     }
-    struct slice records =
-        slice_make(batch.data + BATCH_HEADER_SIZE, batch.size - BATCH_HEADER_SIZE);
     struct record_cursor cursor = record_cursor_make(records, header->records_count);
     struct record record;
     while (record_next(&cursor, &record)) {
         load->records_count++;
-        if (!groups_load_record(load, &record, header->base_offset))
+        if (header->attributes & BATCH_CONTROL)
+            groups_load_marker(load, header->producer_id, &record);
+        else if (header->attributes & BATCH_TRANSACTIONAL)
+            groups_load_defer(load, header->producer_id, &record, header->base_offset);
+        else if (!groups_load_record(load, &record, header->base_offset))
             load->skipped_count++;
         arena_reset(&load->scratch);
     }
@@ -211,6 +295,7 @@ void groups_load_start(struct groups_shard *shard, void (*done)(void *ctx), void
     load->done = done;
     load->ctx = ctx;
     load->groups = MAP_NULL;
+    list_init(&load->deferred);
     load->started_ms = loop_now_ms(shard->groups->loop);
     arena_init(&load->scratch, SIZE_MAX);
     shard->load = load;

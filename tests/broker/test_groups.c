@@ -338,6 +338,37 @@ START_TEST(an_empty_group_comes_back_empty)
 }
 END_TEST
 
+START_TEST(compressed_batches_are_read)
+{
+    start();
+    for (int16_t codec = BATCH_NONE; codec <= BATCH_ZSTD; codec++) {
+        groups_world_write("g", codec, -1, 100 + codec);
+        groups_world_restart();
+        ck_assert_int_eq(committed("g", "orders"), 100 + codec);
+    }
+    groups_world_end();
+}
+END_TEST
+
+START_TEST(transactions_count_from_their_marker_on)
+{
+    start();
+    groups_world_write("g", BATCH_TRANSACTIONAL, 7, 10);
+    groups_world_write("g", BATCH_TRANSACTIONAL, 8, 20);
+    groups_world_write("g", 0, -1, 5);
+    groups_world_restart();
+    ck_assert_int_eq(committed("g", "orders"), 5);
+    groups_world_write("g", BATCH_TRANSACTIONAL | BATCH_CONTROL, 7, 0); /* aborts */
+    groups_world_restart();
+    ck_assert_int_eq(committed("g", "orders"), 5);
+    groups_world_write("h", BATCH_TRANSACTIONAL, 7, 30);
+    groups_world_write("h", BATCH_TRANSACTIONAL | BATCH_CONTROL, 7, 1);
+    groups_world_restart();
+    ck_assert_int_eq(committed("h", "orders"), 30);
+    groups_world_end();
+}
+END_TEST
+
 /* --- loading and losing --- */
 
 static int runs;
@@ -640,12 +671,13 @@ START_TEST(nothing_stays_of_a_group_that_nobody_joined)
 }
 END_TEST
 
-TEST_MAIN("broker/groups", a_commit_is_seen_once_it_is_on_the_log, a_failed_commit_changes_nothing,
-    who_is_refused, long_metadata_is_refused_alone, a_restart_changes_nothing,
-    what_was_deleted_stays_deleted, an_empty_group_comes_back_empty, requests_wait_for_the_replay,
-    waiting_has_an_end, waiting_is_bounded, parked_requests_end_with_the_partition,
-    lost_while_loading, the_topic_is_made_on_first_need, stop_answers_everybody,
-    a_closed_connection_ends_its_members, a_member_moves_to_its_new_connection,
-    live_groups_are_not_deleted, offsets_of_subscribed_topics_stay,
-    the_last_offset_takes_a_simple_group_along, offsets_expire, a_retention_of_its_own,
-    a_deleted_topic_takes_its_offsets_along, nothing_stays_of_a_group_that_nobody_joined)
+TEST_MAIN("broker/groups", compressed_batches_are_read, transactions_count_from_their_marker_on,
+    a_commit_is_seen_once_it_is_on_the_log, a_failed_commit_changes_nothing, who_is_refused,
+    long_metadata_is_refused_alone, a_restart_changes_nothing, what_was_deleted_stays_deleted,
+    an_empty_group_comes_back_empty, requests_wait_for_the_replay, waiting_has_an_end,
+    waiting_is_bounded, parked_requests_end_with_the_partition, lost_while_loading,
+    the_topic_is_made_on_first_need, stop_answers_everybody, a_closed_connection_ends_its_members,
+    a_member_moves_to_its_new_connection, live_groups_are_not_deleted,
+    offsets_of_subscribed_topics_stay, the_last_offset_takes_a_simple_group_along, offsets_expire,
+    a_retention_of_its_own, a_deleted_topic_takes_its_offsets_along,
+    nothing_stays_of_a_group_that_nobody_joined)

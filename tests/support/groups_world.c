@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/groups_world.h"
 
+#include "base/bytes.h"
+#include "broker/group_log.h"
 #include "broker/partition.h"
 #include "store/batch.h"
+#include "store/compression.h"
 #include "store/records.h"
 
 #include <assert.h>
@@ -325,6 +328,47 @@ size_t groups_world_tombstones_count(void)
         }
     }
     return count;
+}
+
+/* The records of a finished batch, compressed by its codec, with a header that says so. */
+static struct world_batch world_batch_make(struct batch_builder *builder, int16_t attributes)
+{
+    size_t size;
+    const uint8_t *plain = batch_builder_finish(builder, &size);
+    struct buffer out = BUFFER_NULL;
+    buffer_append(&out, plain, BATCH_HEADER_SIZE);
+    compression_deflate(attributes & BATCH_COMPRESSION_MASK,
+        slice_make(plain + BATCH_HEADER_SIZE, size - BATCH_HEADER_SIZE), &out);
+    bytes_put_u16(out.data + BATCH_POS_ATTRIBUTES, (uint16_t)attributes);
+    bytes_put_u32(out.data + BATCH_POS_LENGTH, (uint32_t)(out.size - BATCH_LENGTH_OVERHEAD));
+    return (struct world_batch){out.data, out.size, batch_header_parse(out.data)};
+}
+
+void groups_world_write(const char *group, int16_t attributes, int64_t producer_id, int64_t offset)
+{
+    struct partition *partition =
+        &world->partitions[broker_group_partition(world, slice_from_str(group))];
+    struct group_write *write = group_write_new(0);
+    struct group_offset committed = {.topic = SLICE_LIT("orders"),
+        .partition = 1,
+        .offset = offset,
+        .metadata = SLICE_LIT(""),
+        .expire_ms = -1};
+    if (attributes & BATCH_CONTROL) {
+        const uint8_t commit[] = {0, 0, 0, (uint8_t)offset};
+        struct batch_record marker = {
+            .key = slice_make(commit, sizeof(commit)), .value = SLICE_LIT("\0\0\0\0\0\0")};
+        batch_builder_append(&write->builder, &marker);
+    } else {
+        group_write_offset(write, slice_from_str(group), &committed);
+    }
+    write->builder.producer_id = producer_id;
+    struct world_batch *batch = &partition->batches[partition->batches_count++];
+    *batch = world_batch_make(&write->builder, attributes);
+    batch_patch(batch->data, partition->end_offset, 0);
+    batch->header = batch_header_parse(batch->data);
+    partition->end_offset++;
+    group_write_free(write);
 }
 
 void groups_world_make_offsets(void)

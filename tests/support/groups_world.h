@@ -27,6 +27,10 @@ size_t groups_world_batches_count(void);
 /* Records in the log of all partitions whose value is null. */
 size_t groups_world_tombstones_count(void);
 
+/* Puts a batch of somebody else's into the log of the group's partition. Attributes as in
+ * store/batch.h; a control batch holds one marker, else an offset of "orders" 1. */
+void groups_world_write(const char *group, int16_t attributes, int64_t producer_id, int64_t offset);
+
 /* The offsets topic: starts existing, unloaded. */
 void groups_world_make_offsets(void);
 void groups_world_load(void); /* all partitions, done when it returns */
