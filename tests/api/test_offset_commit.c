@@ -132,6 +132,36 @@ START_TEST(a_restart_keeps_offsets)
 }
 END_TEST
 
+/* Ownership comes and goes, everything is late: what was acknowledged is there, and errors are ones
+ * that clients retry. */
+START_TEST(an_engine_that_loses_partitions)
+{
+    enum { COMMITS = 150 };
+    static const char *const groups[] = {"g", "h", "i"};
+    struct harness *harness =
+        harness_new(3, "offsets.topic.num.partitions=4", "odradek.engine=delay",
+            "odradek.engine.delay.max.ms=4", "odradek.engine.delay.loss=1500", NULL);
+    int retries = 0;
+    int64_t acknowledged[3] = {0};
+    calls_topic(harness, "orders", 3);
+    for (int i = 1; i <= COMMITS; i++) {
+        int16_t error = calls_commit(harness, 7, groups[i % 3], NULL, "orders", 1, i);
+        if (error == KAFKA_ERROR_NONE)
+            acknowledged[i % 3] = i;
+        else
+            ck_assert_int_eq(error, KAFKA_ERROR_NOT_COORDINATOR);
+        retries += error != KAFKA_ERROR_NONE;
+        int64_t seen = calls_committed(harness, groups[i % 3], "orders", 1);
+        ck_assert_int_ge(seen, acknowledged[i % 3]);
+    }
+    ck_assert_int_lt(retries, COMMITS);
+    harness_restart(harness, "odradek.engine=local", NULL);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_ge(calls_committed(harness, groups[i], "orders", 1), acknowledged[i]);
+    harness_free(harness);
+}
+END_TEST
+
 TEST_MAIN("api/offset_commit", every_version_commits, members_commit_in_their_generation,
     a_new_generation_commits_after_its_sync, topics_by_id, long_metadata_is_refused,
-    a_restart_keeps_offsets)
+    a_restart_keeps_offsets, an_engine_that_loses_partitions)
