@@ -430,14 +430,14 @@ static int memory_dir_sync(struct env *env, const char *path)
     return 0;
 }
 
+/* Memory that the page cache uses is free, too, but nobody says how much that is. */
 static int memory_disk_free(
     struct env *env, const char *path, uint64_t *ret_free, uint64_t *ret_total)
 {
     (void)env;
     (void)path;
     uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-    *ret_free = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * page_size;
-    *ret_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * page_size;
+    *ret_free = *ret_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * page_size;
     return 0;
 }
 

@@ -68,6 +68,54 @@ static void home_on_checkpoint(struct timer *timer)
     timer_start(timer, home->loop, LOCAL_CHECKPOINT_MS, home_on_checkpoint);
 }
 
+struct space_work {
+    struct offload_work work;
+    struct local *local;
+};
+
+static void space_on_run(struct offload_work *base)
+{
+    struct local *local = container_of(base, struct space_work, work)->local;
+    uint64_t free_size, total_size;
+    int r = local->env->ops->disk_free(local->env, local->dir, &free_size, &total_size);
+    uint64_t reserve =
+        total_size / 20 < LOCAL_SPACE_RESERVE ? total_size / 20 : LOCAL_SPACE_RESERVE;
+    bool full = r >= 0 && free_size < reserve;
+    if (atomic_exchange(&local->full, full) == full)
+        return;
+    if (full)
+        log_error("storage.full",
+            "dir=%s free=%" PRIu64 " text=\"appends are refused until there is room\"", local->dir,
+            free_size);
+    else
+        log_info("storage.resumed", "dir=%s free=%" PRIu64, local->dir, free_size);
+}
+
+static void space_on_done(struct offload_work *base)
+{
+    free(container_of(base, struct space_work, work));
+}
+
+static void home_on_space(struct timer *timer)
+{
+    struct home *home = container_of(timer, struct home, space_timer);
+    struct space_work *work = xnew(struct space_work);
+    work->local = home->local;
+    offload_submit(home->local->offload, &work->work, home->loop, &home->space_timer, space_on_run,
+        space_on_done);
+    bool again = home->space_wanted || atomic_load(&home->local->full);
+    home->space_wanted = false;
+    if (again)
+        timer_start(timer, home->loop, LOCAL_SPACE_MS, home_on_space);
+}
+
+void home_watch_space(struct home *home)
+{
+    home->space_wanted = true;
+    if (!timer_running(&home->space_timer))
+        timer_start(&home->space_timer, home->loop, LOCAL_SPACE_MS, home_on_space);
+}
+
 static void home_on_retention(struct timer *timer)
 {
     struct home *home = container_of(timer, struct home, retention_timer);
@@ -126,6 +174,7 @@ void home_remove(struct home *home, struct part *part)
     timer_stop(&home->checkpoint_timer);
     timer_stop(&home->retention_timer);
     timer_stop(&home->flush_timer);
+    timer_stop(&home->space_timer);
 }
 
 /* --- directories --- */

@@ -21,13 +21,20 @@
 #define LOCAL_INDEX_CACHE_SIZE_MAX (16U << 20)
 #define LOCAL_CHECKPOINT_MS        60000
 
+/* Appends are refused when less than this is free (or a twentieth of a small disk), so that
+ * checkpoints, commits and deletion still have room. */
+#define LOCAL_SPACE_RESERVE (64U << 20)
+#define LOCAL_SPACE_MS      1000
+
 struct home {
     struct local *local;
     struct loop *loop;
     struct list_link parts;
     unsigned n_parts;
     struct timer retention_timer, checkpoint_timer; /* run while there are parts */
-    struct timer flush_timer;                       /* runs while a part has flush.ms */
+    struct timer space_timer; /* runs while something is written, or the disk is full */
+    bool space_wanted;        /* something was written since it fired */
+    struct timer flush_timer; /* runs while a part has flush.ms */
     struct list_link indexed; /* sealed segments with a loaded index, most recently used last */
     size_t indexed_size;      /* bytes */
 };
@@ -44,6 +51,7 @@ struct local {
     bool was_clean;  /* the last owner of the directory stopped cleanly */
     bool sync_all;
     int64_t retention_check_ms;
+    atomic_bool full;         /* the disk nearly is */
     atomic_bool close_failed; /* no clean stop any more */
     unsigned n_homes;
     struct home homes[];
@@ -55,6 +63,8 @@ void home_add(struct home *home, struct part *part);
 void home_remove(struct home *home, struct part *part);
 /* The part's flush.ms may need a timer. */
 void home_schedule(struct home *home, struct part *part);
+/* Something was written: the free space is looked at now and then. */
+void home_watch_space(struct home *home);
 /* Renames a directory, so that nobody takes it for a partition any more, and removes it with the
  * files in it. Missing is fine. Blocks. */
 int local_remove_dir(struct local *local, const char *path);

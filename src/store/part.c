@@ -259,7 +259,11 @@ enum engine_status part_append(struct part *part, struct engine_append *append)
     enum engine_status status = part_ready(part);
     if (status != ENGINE_OK)
         return status;
-    if (part->cutting)
+    /* Compacted topics hold commits and the like: they may use what is kept in reserve. */
+    bool full = atomic_load_explicit(&part->local->full, memory_order_relaxed);
+    if (full)
+        home_watch_space(part->home);
+    if (part->cutting || (full && !part->config.cleanup_compact))
         return ENGINE_STORAGE;
     assert(append->size > 0 && append->size <= SEGMENT_SIZE_MAX / 2 && append->done != NULL);
     if (append->size > PART_PENDING_SIZE_MAX - part->pending_size && !list_empty(&part->pending))
@@ -333,6 +337,7 @@ static void part_on_written(struct part *part, struct segment *active, unsigned 
     }
     part->written_end = active->end;
     part->committed_moved = true;
+    home_watch_space(part->home);
     if (part->dirty_since_ms == 0)
         part->dirty_since_ms = loop_now_ms(part->home->loop);
 }

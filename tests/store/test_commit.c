@@ -199,6 +199,28 @@ START_TEST(commit_full_disk_refuses_and_resumes)
 }
 END_TEST
 
+START_TEST(commit_refuses_before_the_disk_is_full)
+{
+    begin();
+    world.faulty.disk_full = true;
+    ck_assert_int_eq(world_put(world.part, 1, 100), ENGINE_OK);
+    step_advance(1000);
+    ck_assert_int_eq(world_put(world.part, 1, 100), ENGINE_STORAGE);
+    ck_assert_int_eq(world_scan(world.part), 2);
+    world.config.cleanup_compact = true;
+    world.engine->ops->part_configure(world.part, &world.config);
+    ck_assert_int_eq(world_put(world.part, 1, 100), ENGINE_OK); /* commits use the reserve */
+    world.config.cleanup_compact = false;
+    world.engine->ops->part_configure(world.part, &world.config);
+    world.faulty.disk_full = false;
+    step_advance(1000);
+    ck_assert_int_eq(world_put(world.part, 1, 100), ENGINE_OK);
+    step_advance(5000);
+    ck_assert_uint_eq(step_timers_count(), 2); /* it does not tick when nothing is written */
+    world_clear();
+}
+END_TEST
+
 START_TEST(commit_full_disk_while_a_file_is_made)
 {
     world_make();
@@ -243,4 +265,5 @@ TEST_MAIN("store/commit", commit_answers_only_after_the_sync,
     commit_flush_waits_for_the_medium, commit_flush_settings_of_a_topic,
     commit_failed_sync_cuts_to_what_is_durable, commit_failed_first_sync_starts_the_file_anew,
     commit_offline_when_the_cut_cannot_be_made_durable, commit_full_disk_refuses_and_resumes,
-    commit_full_disk_while_a_file_is_made, commit_close_ends_what_is_pending)
+    commit_refuses_before_the_disk_is_full, commit_full_disk_while_a_file_is_made,
+    commit_close_ends_what_is_pending)

@@ -178,7 +178,10 @@ static int faulty_disk_free(
     struct env *env, const char *path, uint64_t *ret_free, uint64_t *ret_total)
 {
     struct env *base = faulty_of(env)->base;
-    return base->ops->disk_free(base, path, ret_free, ret_total);
+    int r = base->ops->disk_free(base, path, ret_free, ret_total);
+    if (faulty_of(env)->disk_full)
+        *ret_free = 1000;
+    return r;
 }
 
 static const struct env_ops faulty_ops = {

@@ -20,6 +20,7 @@ struct faulty_env {
     unsigned calls;  /* mutating calls so far */
     int sync_error;  /* file_sync fails with this errno; 0: works */
     int write_error; /* file_pwritev writes half and fails with this errno; 0: works */
+    bool disk_full;  /* disk_free says so */
     int read_error;  /* file_pread fails */
     unsigned n_syncs, n_writes, n_opens, n_reads;
 };
