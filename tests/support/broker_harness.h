@@ -11,6 +11,8 @@
  *   ...
  *   const struct metadata_response *answer = harness_call(harness, &metadata_api_codec, 9, ask);
  *
+ * With HARNESS_ENGINE_DELAY in the environment every broker runs on the delay engine.
+ *
  * Requests and answers live until harness_forget or harness_free. The handler comes from the table
  * of served APIs, found by the codec's key.
  */
