@@ -71,7 +71,7 @@ static void check_offsets(void *ctx)
     struct broker *broker = harness_broker(ensured->harness);
     struct image *image = broker_image(broker);
     ck_assert_ptr_nonnull(image->offsets);
-    ck_assert_int_eq(image->offsets->partitions_count, 8);
+    ck_assert_int_eq(image->offsets->partitions_count, 50);
     ck_assert(image->offsets->config.compact);
     for (int32_t i = 0; i < image->offsets->partitions_count; i++) {
         struct part_id id = {image->offsets->id, i};
