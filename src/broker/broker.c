@@ -417,33 +417,54 @@ static void broker_on_opened(struct phase *phase)
     broker_start_step(phase->broker);
 }
 
-/* Directories of topics that were deleted while the broker died. Nobody creates topics meanwhile:
- * no client is there yet. */
+/* What is left of topics that were deleted while the broker died. */
 static void broker_sweep(struct offload_work *work)
 {
     struct broker *broker = container_of(work, struct broker, sweep);
-    const struct image *image = broker->topics.image;
-    struct part_id *known = xnew_n(struct part_id, (size_t)image->partitions_count + 1);
-    size_t count = 0;
-    for (size_t i = 0; i < image->topics_count; i++) {
-        for (int32_t k = 0; k < image->topics[i]->partitions_count; k++)
-            known[count++] = (struct part_id){image->topics[i]->id, k};
-    }
-    int r = engine_local_sweep(broker->local, known, count);
-    if (r < 0)
+    int r = engine_local_sweep(broker->local, broker->gone, broker->gone_count);
+    if (r < 0) {
         log_warn("data.sweep", "error=%s", log_errno(-r).str);
-    free(known);
+        broker->gone_count = 0; /* the marks stay for another try */
+    }
+}
+
+static void broker_on_unmarked(struct meta_txn *txn, enum meta_status status)
+{
+    (void)status;
+    broker_start_step(container_of(txn, struct broker, gone_txn));
 }
 
 static void broker_on_swept(struct offload_work *work)
 {
-    broker_start_step(container_of(work, struct broker, sweep));
+    struct broker *broker = container_of(work, struct broker, sweep);
+    if (broker->gone_count == 0) {
+        broker_start_step(broker);
+        return;
+    }
+    broker->gone_txn = (struct meta_txn){.n_ops = broker->gone_count, .done = broker_on_unmarked};
+    for (unsigned i = 0; i < broker->gone_count; i++) {
+        topics_gone_key(broker->gone[i], broker->gone_keys[i]);
+        broker->gone_txn.ops[i] =
+            (struct meta_op){META_DELETE, slice_from_str(broker->gone_keys[i]), SLICE_NULL};
+    }
+    meta_commit(broker->meta, &broker->gone_txn);
+}
+
+static void broker_on_gone(void *ctx, struct slice key, struct slice value)
+{
+    struct broker *broker = ctx;
+    size_t prefix = strlen(TOPICS_GONE_PREFIX);
+    struct slice id = slice_make(key.data + prefix, key.size - prefix);
+    (void)value;
+    if (broker->gone_count < META_OPS_MAX && uuid_from_text(id, &broker->gone[broker->gone_count]))
+        broker->gone_count++;
 }
 
 static void broker_on_start(struct loop_msg *msg)
 {
     struct broker *broker = container_of(msg, struct broker, start_msg);
     broker->start_pending = 2;
+    meta_range(broker->meta, SLICE_LIT(TOPICS_GONE_PREFIX), broker_on_gone, broker);
     offload_submit(
         broker->offload, &broker->sweep, broker->loops[0], NULL, broker_sweep, broker_on_swept);
     broker->phase = (struct phase){

@@ -37,6 +37,11 @@ struct producer_ids {
     char value[24];
 };
 
+#define TOPICS_GONE_PREFIX   "gone/"
+#define TOPICS_GONE_KEY_SIZE (sizeof(TOPICS_GONE_PREFIX) + UUID_TEXT_SIZE)
+/* The mark of a topic that is deleted and whose data may not be gone yet. */
+void topics_gone_key(struct uuid id, char key[TOPICS_GONE_KEY_SIZE]);
+
 struct broker {
     struct env *env;
     struct offload *offload;
@@ -57,6 +62,10 @@ struct broker {
     struct phase phase;     /* start and stop */
     unsigned start_pending; /* opening and sweeping */
     struct offload_work sweep;
+    struct uuid gone[META_OPS_MAX]; /* deleted while the broker died: what the sweep removes */
+    unsigned gone_count;
+    char gone_keys[META_OPS_MAX][TOPICS_GONE_KEY_SIZE];
+    struct meta_txn gone_txn;
     struct loop_msg start_msg, stop_msg;
     void (*done)(void *ctx);
     void *done_ctx;

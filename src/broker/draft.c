@@ -247,6 +247,8 @@ static void apply_delete(struct draft *draft, struct topics_op *op)
     if (topic == NULL)
         return;
     op->topic = topic_get(topic);
+    if (image_topic_by_id(draft->base, topic->id) != NULL)
+        draft->gone[draft->gone_count++] = topic->id;
     draft->partitions_count -= topic->partitions_count;
     draft_put_topic(draft, slice_from_str(op->topic->name), NULL, false);
 }

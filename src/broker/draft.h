@@ -8,8 +8,8 @@
 #include "broker/topics.h"
 #include "store/meta.h"
 
-/* Each change is one key in meta, and a batch is one transaction. */
-#define DRAFT_CHANGES_MAX META_OPS_MAX
+/* A batch is one transaction in meta: a key per change, and one per topic that goes. */
+#define DRAFT_CHANGES_MAX (META_OPS_MAX / 2)
 
 struct draft_change {
     char *name;          /* of the topic; NULL: of dynamic broker keys */
@@ -26,6 +26,8 @@ struct draft {
     struct broker_settings *settings; /* a reference: the base's, or newer */
     struct draft_change changes[DRAFT_CHANGES_MAX];
     unsigned changes_count;
+    struct uuid gone[DRAFT_CHANGES_MAX]; /* topics of the base that are deleted */
+    unsigned gone_count;
     int64_t partitions_count; /* of all topics, changes included */
 };
 
@@ -33,7 +35,7 @@ void draft_init(struct draft *draft, struct env *env, int32_t node_id, const str
 void draft_deinit(struct draft *draft);
 static inline bool draft_full(const struct draft *draft)
 {
-    return draft->changes_count == DRAFT_CHANGES_MAX;
+    return draft->changes_count == DRAFT_CHANGES_MAX || draft->gone_count == DRAFT_CHANGES_MAX;
 }
 /* Checks the operation and, unless it only validates, takes it up. op->error, message and topic are
  * set. */

@@ -8,7 +8,8 @@
  *
  * A new directory gets the cluster id that was asked for, or a random one. An old one keeps its
  * own; being asked for another is a mistake that would mix two clusters, and is refused. A node id
- * that nobody set is taken from the file.
+ * that nobody set is taken from the file. The file is not forced to the medium before the broker
+ * starts: the first topic is (and with it the directory), later than the kernel has written this.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ static int identity_write(struct env *env, const char *path, const struct identi
 {
     _cleanup_(freep) char *text = xasprintf("#\n#odradek\ncluster.id=%s\nnode.id=%d\nversion=1\n",
         identity->cluster_id, (int)identity->node_id);
-    return small_file_write(env, path, slice_from_str(text));
+    return small_file_write_unsynced(env, path, slice_from_str(text));
 }
 
 static int identity_check(const struct broker *broker, const struct identity *found,

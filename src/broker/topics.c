@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "broker/broker_internal.h"
@@ -27,9 +28,15 @@ struct topics_batch {
     struct image *before, *after;
     struct meta_txn txn;
     struct phase phase;
+    char gone_keys[DRAFT_CHANGES_MAX][TOPICS_GONE_KEY_SIZE];
 };
 
 static void topics_kick(struct broker *broker);
+
+void topics_gone_key(struct uuid id, char key[TOPICS_GONE_KEY_SIZE])
+{
+    snprintf(key, TOPICS_GONE_KEY_SIZE, TOPICS_GONE_PREFIX "%s", uuid_to_text(id).str);
+}
 
 void topics_init(struct broker *broker, struct image *image)
 {
@@ -79,11 +86,40 @@ static void batch_finish(struct topics_batch *batch)
     topics_kick(broker);
 }
 
+/* Adds an operation on the mark of each topic that goes. While a mark is there, what is left of the
+ * topic on the disk is removed at the next start. */
+static void batch_mark_gone(struct topics_batch *batch, enum meta_op_type type)
+{
+    struct meta_txn *txn = &batch->txn;
+    for (unsigned i = 0; i < batch->draft.gone_count; i++) {
+        topics_gone_key(batch->draft.gone[i], batch->gone_keys[i]);
+        txn->ops[txn->n_ops++] = (struct meta_op){type, slice_from_str(batch->gone_keys[i]),
+            type == META_PUT ? SLICE_LIT("1") : SLICE_NULL};
+    }
+}
+
+static void batch_on_unmarked(struct meta_txn *txn, enum meta_status status)
+{
+    (void)status; /* a mark that stays is looked at again at the next start */
+    batch_finish(container_of(txn, struct topics_batch, txn));
+}
+
+static void batch_end(struct topics_batch *batch)
+{
+    if (batch->draft.gone_count == 0) {
+        batch_finish(batch);
+        return;
+    }
+    batch->txn = (struct meta_txn){.done = batch_on_unmarked};
+    batch_mark_gone(batch, META_DELETE);
+    meta_commit(batch->broker->meta, &batch->txn);
+}
+
 static void batch_on_phase(struct phase *phase)
 {
     struct topics_batch *batch = container_of(phase, struct topics_batch, phase);
     if (phase->kind == PHASE_CLOSE) {
-        batch_finish(batch);
+        batch_end(batch);
         return;
     }
     phase->kind = phase->kind == PHASE_OPEN ? PHASE_SWAP : PHASE_CLOSE;
@@ -146,6 +182,7 @@ static void batch_commit(struct topics_batch *batch)
             .value = buffer_slice(&change->value),
         };
     }
+    batch_mark_gone(batch, META_PUT);
     txn->done = batch_on_commit;
     meta_commit(batch->broker->meta, txn);
 }

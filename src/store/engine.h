@@ -213,9 +213,10 @@ struct engine_local_config {
 /* Locks the directory, reads its checkpoints. -EWOULDBLOCK: another process has it. Parts are
  * opened one by one. */
 int engine_local_new(const struct engine_local_config *config, struct engine **ret_engine);
-/* Directories in the data directory that belong to none of the ids given are removed (a topic
- * deleted while the broker died). Call once after start; blocks. */
-int engine_local_sweep(struct engine *engine, const struct part_id *known, size_t n_known);
+/* What is left in the data directory of the topics given is removed (they were deleted while the
+ * broker died). Directories of unknown topics are left alone: their metadata may only be elsewhere.
+ * Call once after start; blocks. */
+int engine_local_sweep(struct engine *engine, const struct uuid *gone, size_t n_gone);
 
 struct engine_delay_config {
     struct loop **loops;

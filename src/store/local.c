@@ -361,13 +361,17 @@ static int32_t local_partition_of(const char *name)
     return errno != 0 || *end != '\0' || partition > INT32_MAX ? -1 : (int32_t)partition;
 }
 
-static struct slice local_id_key(const struct part_id *id)
+static bool local_is_gone(const struct uuid *gone, size_t n_gone, struct uuid topic_id)
 {
-    static_assert(sizeof(*id) == UUID_SIZE + sizeof(int32_t), "no padding: its bytes are a key");
-    return slice_make(id, sizeof(*id));
+    for (size_t i = 0; i < n_gone; i++) {
+        if (uuid_equal(gone[i], topic_id))
+            return true;
+    }
+    return false;
 }
 
-static int local_sweep_dir(struct local *local, const char *name, const struct map *known)
+static int local_sweep_dir(
+    struct local *local, const char *name, const struct uuid *gone, size_t n_gone)
 {
     struct part_id id = {.partition = local_partition_of(name)};
     if (id.partition < 0)
@@ -376,20 +380,17 @@ static int local_sweep_dir(struct local *local, const char *name, const struct m
     int r = part_dir_id(local->env, path, &id.topic_id);
     if (r == PART_DIR_E_UNKNOWN || r == -ENOTDIR)
         return 0; /* not to be judged */
-    if (r < 0 || map_get(known, local_id_key(&id)) != NULL)
+    if (r < 0 || !local_is_gone(gone, n_gone, id.topic_id))
         return r;
     log_info("partition.swept", "dir=%s reason=\"its topic is gone\"", path);
     checkpoint_remove(local->checkpoint, name);
     return local_remove_dir(local, path);
 }
 
-int engine_local_sweep(struct engine *engine, const struct part_id *known, size_t n_known)
+int engine_local_sweep(struct engine *engine, const struct uuid *gone, size_t n_gone)
 {
     struct local *local = container_of(engine, struct local, engine);
-    struct map known_ids = MAP_NULL;
     int result = 0;
-    for (size_t i = 0; i < n_known; i++)
-        map_put(&known_ids, local_id_key(&known[i]), (void *)&known[i]);
     map_for_each (&local->dirs, entry) {
         const char *name = entry->value;
         size_t size = strlen(name), tail = sizeof(LOCAL_DELETE_TAIL) - 1;
@@ -399,10 +400,9 @@ int engine_local_sweep(struct engine *engine, const struct part_id *known, size_
             r = local_remove_renamed(local, path);
             r = r == -ENOENT ? 0 : r;
         } else {
-            r = local_sweep_dir(local, name, &known_ids);
+            r = local_sweep_dir(local, name, gone, n_gone);
         }
         result = result < 0 ? result : r;
     }
-    map_deinit(&known_ids);
     return result < 0 ? result : 0;
 }

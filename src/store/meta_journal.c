@@ -197,16 +197,13 @@ int meta_journal_open(
 {
     _cleanup_(freep) char *meta_dir = xasprintf("%s/meta", dir);
     _cleanup_(buffer_deinit) struct buffer bytes = BUFFER_NULL;
-    *journal =
-        (struct meta_journal){.env = env, .path = xasprintf("%s/journal", meta_dir), .fd = -1};
-    int r = env->ops->dir_make(env, meta_dir);
-    if (r == 0)
-        r = env->ops->dir_sync(env, dir);
-    if (r < 0 && r != -EEXIST)
-        return error_trace(r);
-    r = journal_open_file(journal);
-    if (r == -ENOENT)
-        return meta_journal_replace(journal, SLICE_NULL);
+    *journal = (struct meta_journal){
+        .env = env, .dir = xstrdup(dir), .path = xasprintf("%s/journal", meta_dir), .fd = -1};
+    int r = journal_open_file(journal);
+    if (r == -ENOENT) {
+        journal->absent = true;
+        return 0;
+    }
     if (r == 0)
         r = small_file_read(env, journal->path, JOURNAL_SIZE_MAX, &bytes);
     if (r == SMALL_FILE_E_TOO_LARGE)
@@ -220,14 +217,20 @@ void meta_journal_close(struct meta_journal *journal)
 {
     if (journal->fd >= 0)
         journal->env->ops->file_close(journal->env, journal->fd);
+    free(journal->dir);
     free(journal->path);
     journal->fd = -1;
-    journal->path = NULL;
+    journal->dir = journal->path = NULL;
 }
 
 int meta_journal_append(struct meta_journal *journal, struct slice entry)
 {
     struct env *env = journal->env;
+    if (journal->absent) {
+        int made = meta_journal_replace(journal, SLICE_NULL);
+        if (made < 0)
+            return made;
+    }
     assert(journal->fd >= 0);
     struct iovec iov = {(void *)(uintptr_t)entry.data, entry.size};
     int r = env->ops->file_pwritev(env, journal->fd, &iov, 1, journal->size);
@@ -242,6 +245,17 @@ int meta_journal_append(struct meta_journal *journal, struct slice entry)
     return 0;
 }
 
+/* The directory of the journal, before its first file. */
+static int journal_make_dir(struct meta_journal *journal)
+{
+    struct env *env = journal->env;
+    _cleanup_(freep) char *meta_dir = xasprintf("%s/meta", journal->dir);
+    int r = env->ops->dir_make(env, meta_dir);
+    if (r == 0)
+        r = env->ops->dir_sync(env, journal->dir);
+    return r == -EEXIST ? 0 : r;
+}
+
 int meta_journal_replace(struct meta_journal *journal, struct slice entries)
 {
     _cleanup_(buffer_deinit) struct buffer bytes = BUFFER_NULL;
@@ -254,11 +268,14 @@ int meta_journal_replace(struct meta_journal *journal, struct slice entries)
     if (journal->fd >= 0)
         journal->env->ops->file_close(journal->env, journal->fd);
     journal->fd = -1;
-    int r = small_file_write(journal->env, journal->path, buffer_slice(&bytes));
+    int r = journal->absent ? journal_make_dir(journal) : 0;
+    if (r == 0)
+        r = small_file_write(journal->env, journal->path, buffer_slice(&bytes));
     if (r == 0)
         r = journal_open_file(journal);
     if (r < 0)
         return error_trace(r);
+    journal->absent = false;
     journal->size = bytes.size;
     return 0;
 }

@@ -11,7 +11,8 @@
 
 struct meta_journal {
     struct env *env;
-    char *path;
+    char *dir, *path;
+    bool absent;   /* nothing was ever stored; the first write makes the file */
     int fd;        /* -1: none that may be written to */
     uint64_t size; /* bytes of good entries, and the header */
 };
@@ -29,8 +30,9 @@ void meta_entry_add(struct buffer *buffer, size_t begun_at, const struct meta_ch
 void meta_entry_end(struct buffer *buffer, size_t begun_at);
 
 typedef void (*meta_journal_fn)(void *ctx, uint64_t seq, const struct meta_change *change);
-/* Reads the journal (it is made when missing) and hands every change to fn, in order. A torn tail
- * is cut and logged. -EBADMSG: damage elsewhere; a log line says where and what to do. */
+/* Reads the journal (a missing one is empty, and made by the first write) and hands every change to
+ * fn, in order. A torn tail is cut and logged. -EBADMSG: damage elsewhere; a log line says where
+ * and what to do. */
 int meta_journal_open(
     struct meta_journal *journal, struct env *env, const char *dir, meta_journal_fn fn, void *ctx);
 void meta_journal_close(struct meta_journal *journal);

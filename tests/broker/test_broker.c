@@ -2,7 +2,7 @@
 /* A whole broker: what its parts do together, on files, in memory and on an engine that is late. */
 #include "runner.h"
 #include "support/broker_harness.h"
-#include "broker/image.h"
+#include "broker/broker_internal.h"
 #include "broker/partition.h"
 #include "broker/topics.h"
 
@@ -14,8 +14,7 @@ struct ensured {
     struct harness *harness;
     struct broker_call call;
     struct broker_producer_id id;
-    struct topics_op op;
-    struct arena arena;
+    struct meta_txn txn;
     struct slice group;
     int32_t group_partition;
     _Atomic int done;
@@ -38,11 +37,6 @@ static void on_id(struct broker_call *call)
     container_of(call, struct ensured, id.call)->done++;
 }
 
-static void on_op(struct broker_call *call)
-{
-    container_of(call, struct ensured, op.call)->done++;
-}
-
 static void ensure_offsets(void *ctx)
 {
     struct ensured *ensured = ctx;
@@ -55,14 +49,6 @@ static void next_id(void *ctx)
     struct ensured *ensured = ctx;
     ensured->id.call.done = on_id;
     broker_producer_id_next(harness_broker(ensured->harness), &ensured->id);
-}
-
-static void submit(void *ctx)
-{
-    struct ensured *ensured = ctx;
-    ensured->op.call.done = on_op;
-    ensured->op.arena = &ensured->arena;
-    topics_submit(harness_broker(ensured->harness), &ensured->op);
 }
 
 static void check_offsets(void *ctx)
@@ -158,35 +144,65 @@ START_TEST(group_partitions_are_those_of_java)
 }
 END_TEST
 
-/* The directory of a topic that metadata does not know is removed at start; what is no topic's is
- * left alone. */
-START_TEST(broker_sweeps_what_is_nobodys)
+static void on_marked(struct meta_txn *txn, enum meta_status status)
+{
+    ck_assert_int_eq(status, META_OK);
+    container_of(txn, struct ensured, txn)->done++;
+}
+
+/* As if the broker had died right after it stored that the topic is deleted. */
+static void mark_gone(void *ctx)
+{
+    struct ensured *ensured = ctx;
+    ensured->txn = (struct meta_txn){.n_ops = 1, .done = on_marked};
+    ensured->txn.ops[0] =
+        (struct meta_op){META_PUT, SLICE_LIT("gone/AAAAAAAAAAAAAAAAAAAAAQ"), SLICE_LIT("1")};
+    meta_commit(harness_broker(ensured->harness)->meta, &ensured->txn);
+}
+
+static void check_unmarked(void *ctx)
+{
+    struct ensured *ensured = ctx;
+    struct meta *meta = harness_broker(ensured->harness)->meta;
+    ck_assert(slice_is_null(meta_get(meta, SLICE_LIT("gone/AAAAAAAAAAAAAAAAAAAAAQ"), NULL)));
+}
+
+static void make_stray(const char *dir, const char *name, char last)
+{
+    char command[700];
+    snprintf(command, sizeof(command),
+        "mkdir -p %s/%s && printf 'version: 0\\ntopic_id: AAAAAAAAAAAAAAAAAAAAA%c\\n' > "
+        "%s/%s/partition.metadata && touch %s/%s/00000000000000000000.log",
+        dir, name, last, dir, name, dir, name);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static bool has_dir(const char *dir, const char *name)
+{
+    char path[200];
+    struct stat found;
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    return stat(path, &found) == 0;
+}
+
+/* What is left of a topic that was deleted is removed at start; what is nobody's is left alone: its
+ * metadata may only be elsewhere. */
+START_TEST(broker_sweeps_what_is_left_of_deleted_topics)
 {
     struct harness *harness = harness_new(1, NULL);
-    struct ensured ensured = {.harness = harness,
-        .arena = ARENA_NULL,
-        .op = {.type = TOPICS_CREATE, .name = SLICE_LIT("t"), .partitions = 1, .replication = -1}};
-    char stray[200], other[200], command[700];
-    struct stat stat_buffer;
-    harness_on_loop(harness, 0, submit, &ensured);
+    struct ensured ensured = {.harness = harness};
+    harness_on_loop(harness, 0, mark_gone, &ensured);
     wait_for(&ensured, 1);
-    ck_assert_int_eq(ensured.op.error, TOPICS_OK);
-    topics_op_deinit(&ensured.op);
-    arena_deinit(&ensured.arena);
-    snprintf(stray, sizeof(stray), "%s/stray-0", harness_dir(harness));
-    snprintf(other, sizeof(other), "%s/notes-1", harness_dir(harness));
-    snprintf(command, sizeof(command),
-        "mkdir -p %s %s && printf 'version: 0\\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\\n' > "
-        "%s/partition.metadata && touch %s/00000000000000000000.log",
-        stray, other, stray, stray);
-    ck_assert_int_eq(system(command), 0);
+    make_stray(harness_dir(harness), "deleted-0", 'Q');
+    make_stray(harness_dir(harness), "unknown-0", 'g');
     harness_restart(harness, NULL);
-    ck_assert_int_ne(stat(stray, &stat_buffer), 0);
-    ck_assert_int_eq(stat(other, &stat_buffer), 0);
+    ck_assert(!has_dir(harness_dir(harness), "deleted-0"));
+    ck_assert(has_dir(harness_dir(harness), "unknown-0"));
+    harness_on_loop(harness, 0, check_unmarked, &ensured);
     harness_free(harness);
 }
 END_TEST
 
 TEST_MAIN("broker/broker", broker_makes_offsets_on_files, broker_makes_offsets_in_memory,
     broker_makes_offsets_on_a_late_engine, producer_ids_are_never_given_twice,
-    group_partitions_are_those_of_java, broker_sweeps_what_is_nobodys)
+    group_partitions_are_those_of_java, broker_sweeps_what_is_left_of_deleted_topics)

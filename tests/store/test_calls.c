@@ -405,9 +405,9 @@ START_TEST(delete_while_work_is_under_way)
 }
 END_TEST
 
-START_TEST(sweep_removes_what_belongs_to_nobody)
+START_TEST(sweep_removes_what_is_left_of_deleted_topics)
 {
-    struct part_id known = {.topic_id = {{1, 2, 3, 7}}, .partition = 0};
+    struct uuid gone = {{1, 2, 3, 9}};
     world_make();
     world_start();
     put_n(1, 1, 100);
@@ -418,7 +418,7 @@ START_TEST(sweep_removes_what_belongs_to_nobody)
     world_stop();
     world_file_write("notes-0", 0, "x", 1);
     world_start();
-    ck_assert_int_eq(engine_local_sweep(world.engine, &known, 1), 0);
+    ck_assert_int_eq(engine_local_sweep(world.engine, &gone, 1), 0);
     ck_assert(world_file_exists(WORLD_LABEL));
     ck_assert(world_file_exists("notes-0"));
     ck_assert(!world_file_exists("gone-0"));
@@ -447,5 +447,5 @@ TEST_MAIN("store/calls", retention_by_size, retention_by_time, retention_by_time
     log_start_moves_durably, time_lookup_agrees_with_a_scan, time_lookup_of_an_empty_log,
     epoch_is_one_and_lasts, replay_visits_everything_once, replay_of_many_small_batches,
     snapshot_newest_valid_one_counts, snapshot_ahead_of_the_log_is_dropped, delete_leaves_nothing,
-    delete_while_work_is_under_way, sweep_removes_what_belongs_to_nobody,
+    delete_while_work_is_under_way, sweep_removes_what_is_left_of_deleted_topics,
     lock_keeps_a_second_one_out)

@@ -116,6 +116,7 @@ START_TEST(meta_is_visible_only_when_durable)
     struct commit one = {0}, two = {0};
     world_make();
     meta_begin();
+    ck_assert_int_eq(put("first", "makes the file"), META_OK);
     step_hold_pool(true);
     add_op(&one, "a", "1");
     add_op(&two, "b", "2");
@@ -200,7 +201,7 @@ START_TEST(meta_torn_at_every_byte)
     uint64_t ends[4];
     world_make();
     meta_begin();
-    ends[0] = world_file_size(JOURNAL);
+    ends[0] = 16; /* the header */
     for (int i = 1; i <= 3; i++) {
         char key[8];
         snprintf(key, sizeof(key), "k%d", i);
