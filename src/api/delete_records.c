@@ -110,9 +110,19 @@ static void delete_records_partition(struct delete_records *delete, const struct
         broker_topic_home(delete->broker, topic, request->partition_index));
 }
 
+static size_t delete_records_count(const struct delete_records_request *request)
+{
+    size_t count = 0;
+    for (int32_t t = 0; t < request->topics_count; t++)
+        count += (size_t)request->topics[t].partitions_count;
+    return count;
+}
+
 enum handle_result delete_records_handle(struct request *req,
     const struct delete_records_request *request, struct delete_records_response *response)
 {
+    if (lookup_too_many(req, delete_records_count(request)))
+        return HANDLE_CLOSE;
     struct delete_records *delete = arena_new(&req->arena, struct delete_records);
     delete->req = req;
     delete->broker = req->conn->context;

@@ -204,9 +204,19 @@ static int64_t fetch_wait_ms(const struct fetch *fetch, const struct fetch_reque
     return max >= 0 && request->max_wait_ms > max ? max : request->max_wait_ms;
 }
 
+static size_t fetch_count(const struct fetch_request *request)
+{
+    size_t count = 0;
+    for (int32_t t = 0; t < request->topics_count; t++)
+        count += (size_t)request->topics[t].partitions_count;
+    return count;
+}
+
 enum handle_result fetch_handle(
     struct request *req, const struct fetch_request *request, struct fetch_response *response)
 {
+    if (lookup_too_many(req, fetch_count(request)))
+        return HANDLE_CLOSE;
     if (request->session_epoch != FETCH_SESSION_EPOCH_INITIAL &&
         request->session_epoch != FETCH_SESSION_EPOCH_FINAL) {
         response->error_code = KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND;

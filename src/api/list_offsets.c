@@ -232,9 +232,19 @@ static void list_offsets_topic(struct list_offsets *list,
     }
 }
 
+static size_t list_offsets_count(const struct list_offsets_request *request)
+{
+    size_t count = 0;
+    for (int32_t t = 0; t < request->topics_count; t++)
+        count += (size_t)request->topics[t].partitions_count;
+    return count;
+}
+
 enum handle_result list_offsets_handle(struct request *req,
     const struct list_offsets_request *request, struct list_offsets_response *response)
 {
+    if (lookup_too_many(req, list_offsets_count(request)))
+        return HANDLE_CLOSE;
     struct list_offsets *list = arena_new(&req->arena, struct list_offsets);
     list->req = req;
     list->broker = req->conn->context;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "api/lookup.h"
+#include "base/log.h"
+#include "broker/settings.h"
+#include "net/request.h"
 #include "wire/errors.gen.h"
+
+#include <inttypes.h>
 
 struct topic *lookup_topic(struct broker *broker, struct slice name, struct uuid id)
 {
@@ -18,6 +23,19 @@ int16_t lookup_partition(
         return KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     *ret_id = (struct part_id){topic->id, index};
     return KAFKA_ERROR_NONE;
+}
+
+bool lookup_too_many(const struct request *req, size_t partitions_count)
+{
+    int32_t max = broker_settings(req->conn->context)->partitions_max;
+    if (partitions_count <= (size_t)max)
+        return false;
+    static struct log_limit limit;
+    if (log_limit_pass(&limit, 1000))
+        log_warn("request.too_many_partitions",
+            "conn=%" PRIu64 " client=%s api=%s partitions=%zu max=%d action=close", req->conn->id,
+            log_quote(req->client_id).str, req->api->name, partitions_count, max);
+    return true;
 }
 
 int16_t lookup_partition_error(enum partition_error error)

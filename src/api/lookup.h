@@ -7,7 +7,11 @@
 #include "broker/broker.h"
 #include "broker/partition.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+struct request;
 
 /* A topic by id when the id is not zero, else by name; NULL when there is none. */
 struct topic *lookup_topic(struct broker *broker, struct slice name, struct uuid id);
@@ -15,6 +19,11 @@ struct topic *lookup_topic(struct broker *broker, struct slice name, struct uuid
  * partition. */
 int16_t lookup_partition(
     const struct topic *topic, struct uuid asked_id, int32_t index, struct part_id *ret_id);
+
+/* A request may name as many partitions as may exist; what names more (each costs some hundred
+ * bytes of state, and a few in the frame) is not answered: true after a log line, the caller
+ * closes. */
+bool lookup_too_many(const struct request *req, size_t partitions_count);
 
 int16_t lookup_partition_error(enum partition_error error);
 int16_t lookup_engine_error(enum engine_status status);

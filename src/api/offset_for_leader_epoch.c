@@ -101,10 +101,20 @@ static void epoch_end_partition(struct epoch_end *end, const struct topic *topic
     fanout_add(end->fanout, &item->item, broker_topic_home(end->broker, topic, request->partition));
 }
 
+static size_t epoch_end_count(const struct offset_for_leader_epoch_request *request)
+{
+    size_t count = 0;
+    for (int32_t t = 0; t < request->topics_count; t++)
+        count += (size_t)request->topics[t].partitions_count;
+    return count;
+}
+
 enum handle_result offset_for_leader_epoch_handle(struct request *req,
     const struct offset_for_leader_epoch_request *request,
     struct offset_for_leader_epoch_response *response)
 {
+    if (lookup_too_many(req, epoch_end_count(request)))
+        return HANDLE_CLOSE;
     struct epoch_end *end = arena_new(&req->arena, struct epoch_end);
     end->req = req;
     end->broker = req->conn->context;

@@ -233,9 +233,19 @@ static void produce_topic(struct produce *produce, const struct produce_request_
     }
 }
 
+static size_t produce_count(const struct produce_request *request)
+{
+    size_t count = 0;
+    for (int32_t t = 0; t < request->topic_data_count; t++)
+        count += (size_t)request->topic_data[t].partition_data_count;
+    return count;
+}
+
 enum handle_result produce_handle(
     struct request *req, const struct produce_request *request, struct produce_response *response)
 {
+    if (lookup_too_many(req, produce_count(request)))
+        return HANDLE_CLOSE;
     struct broker *broker = req->conn->context;
     struct produce *produce = arena_new(&req->arena, struct produce);
     produce->req = req;

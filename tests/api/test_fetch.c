@@ -272,6 +272,21 @@ START_TEST(fetch_sessions_are_declined)
 }
 END_TEST
 
+START_TEST(fetch_names_no_more_partitions_than_may_exist)
+{
+    struct harness *harness = harness_new(1, "odradek.partitions.max=100", NULL);
+    plane_topic(harness, "orders", 1, NULL, NULL);
+    for (int32_t extra = 0; extra < 2; extra++) {
+        struct plane_fetch spec = {.topic = "orders", .partitions = 100 + extra};
+        struct harness_call *call =
+            harness_send(harness, &fetch_api_codec, 11, plane_fetch_request(harness, &spec), 1);
+        ck_assert_ptr_nonnull(harness_wait(call, 5000));
+        ck_assert_int_eq(harness_result(call), extra == 0 ? HANDLE_DONE : HANDLE_CLOSE);
+    }
+    harness_free(harness);
+}
+END_TEST
+
 /* Readers follow a writer through delays and losses, and see each offset once, in order. */
 START_TEST(fetch_survives_the_delay_engine)
 {
@@ -309,4 +324,5 @@ TEST_MAIN("api/fetch", fetch_returns_what_was_produced, fetch_by_topic_id,
     fetch_errors_answer_at_once, fetch_waits_for_data_and_wakes, fetch_gives_up_after_its_time,
     fetch_waits_for_min_bytes, fetch_ends_with_its_connection, fetch_ends_when_the_topic_goes,
     fetch_respects_its_limits, fetch_committed_lists_no_aborted_transactions,
-    fetch_sessions_are_declined, fetch_survives_the_delay_engine)
+    fetch_sessions_are_declined, fetch_names_no_more_partitions_than_may_exist,
+    fetch_survives_the_delay_engine)
