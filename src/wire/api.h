@@ -28,7 +28,7 @@ struct api {
     size_t request_size, response_size; /* sizeof the structs */
 
     /* Fills *request from the reader; false when the bytes are no such message (reader->fault says
-     * why). Trailing bytes are a fault. */
+     * why). Trailing bytes are a fault unless the reader allows them. */
     bool (*decode_request)(
         struct reader *reader, int16_t version, struct arena *arena, void *request);
     void (*encode_response)(struct writer *writer, int16_t version, const void *response);

@@ -37,7 +37,7 @@ static const uint8_t *reader_take_bytes(struct reader *reader, size_t size)
 
 void reader_finish(struct reader *reader)
 {
-    if (reader->fault == NULL && reader->cursor != reader->end)
+    if (reader->fault == NULL && !reader->rest_allowed && reader->cursor != reader->end)
         reader_fail(reader, "bytes after the end of the message");
 }
 

@@ -17,6 +17,7 @@ struct reader {
     const uint8_t *cursor, *end;
     const char *fault; /* NULL while all is well, else what was wrong ("message ends early") */
     const uint8_t *fault_at; /* where reading stopped, when there is a fault */
+    bool rest_allowed;       /* bytes after the message are no fault */
 };
 
 static inline struct reader reader_make(struct slice bytes)
@@ -88,5 +89,5 @@ struct reader_tag {
 bool reader_tag_next(struct reader *reader, struct reader_tag *tag);
 void reader_skip_tags(struct reader *reader);
 
-/* The message is over: bytes that are left are a fault. */
+/* The message is over: bytes that are left are a fault, unless allowed. */
 void reader_finish(struct reader *reader);
