@@ -24,9 +24,8 @@
 
 #define INPUT_SIZE_FIELD ((size_t)4)
 #define INPUT_DIRECT_MIN ((size_t)16 * 1024) /* missing bytes that are read directly */
-#define INPUT_BYTES_PER_EVENT \
-    ((size_t)1024 *           \
-        1024) /* what is read is used while the cache holds it; then others have a turn */
+/* What is read is used while the cache holds it; then other connections have a turn. */
+#define INPUT_BYTES_PER_EVENT ((size_t)1024 * 1024)
 
 /* The begun frame's memory changed from `before`. */
 static void input_account(struct conn *conn, size_t before)
