@@ -488,7 +488,7 @@ const struct config_key config_keys[] = {
         CONFIG_SCOPE_BROKER | CONFIG_SCOPE_IGNORED, "60000", NULL, NULL, INT32_MIN, INT32_MAX, NULL,
         "There are no separate controllers; the broker keeps its metadata itself."},
     {"inter.broker.protocol.version", CONFIG_STRING, CONFIG_SCOPE_BROKER | CONFIG_SCOPE_IGNORED,
-        NULL, NULL, NULL, 0, 0, NULL,
+        "3.9-IV0", NULL, NULL, 0, 0, NULL,
         "There is one copy of each partition. Brokers do not talk to each other."},
     {"kafka.metrics.polling.interval.secs", CONFIG_INT, CONFIG_SCOPE_BROKER | CONFIG_SCOPE_IGNORED,
         "10", NULL, NULL, 1, INT32_MAX, NULL, "Metrics are not reported through Java plugins."},

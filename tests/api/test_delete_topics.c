@@ -3,6 +3,8 @@
 #include "runner.h"
 #include "wire/delete_topics.gen.h"
 
+#include <stdio.h>
+
 static struct harness *harness;
 
 static void setup(void)
@@ -107,6 +109,29 @@ START_TEST(delete_topic_stays_deleted)
 }
 END_TEST
 
+/* More topics than one transaction of the metadata holds, some named twice over the requests. */
+START_TEST(delete_many_topics)
+{
+    enum { TOPICS = 150 };
+    static char names[TOPICS][16];
+    struct delete_topics_request *request = harness_request(harness, &delete_topics_api_codec);
+    request->topic_names = arena_new_n(harness_arena(harness), struct slice, TOPICS);
+    request->topic_names_count = TOPICS;
+    for (int i = 0; i < TOPICS; i++) {
+        snprintf(names[i], sizeof(names[i]), "topic-%d", i);
+        request->topic_names[i] = slice_from_str(names[i]);
+        admin_create(harness, names[i], 1);
+    }
+    const struct delete_topics_response *response =
+        harness_call(harness, &delete_topics_api_codec, 1, request);
+    for (int i = 0; i < TOPICS; i++)
+        ck_assert_int_eq(response->responses[i].error_code, KAFKA_ERROR_NONE);
+    ck_assert_int_eq(
+        admin_topic(harness, "topic-0")->error_code, KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    admin_create(harness, "topic-0", 1);
+}
+END_TEST
+
 TEST_MAIN_FIXTURE("api/delete_topics", setup, teardown, delete_topic_by_name, delete_topic_by_id,
     delete_topic_that_is_not_there, delete_topic_named_wrongly, delete_topic_when_disabled,
-    delete_topic_stays_deleted)
+    delete_topic_stays_deleted, delete_many_topics)
