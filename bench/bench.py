@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -143,6 +144,7 @@ def save(rows, runner, about):
 
 def main():
     options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped and directories removed on the way out
     if options.list:
         for case in CASES:
             print(f"{case.name:18} {case.title}")
