@@ -8,13 +8,14 @@ const { name, client, producer, withAdmin, main } = require('./rig')
 
 main(async () => {
   const kafka = client({ retry: { retries: 0 } })
-  const writer = producer(kafka, { allowAutoTopicCreation: false, retry: { retries: 0 } })
-  await writer.connect()
   await withAdmin(kafka, async admin => {
     for (let i = 0; i < 20; i++) {
       const topic = name(`topic-${i}`)
       await admin.createTopics({ topics: [{ topic, numPartitions: 2 }] })
+      const writer = producer(kafka, { allowAutoTopicCreation: false, retry: { retries: 0 } })
+      await writer.connect()
       await writer.send({ topic, messages: [{ partition: 1, value: 'x' }] })
+      await writer.disconnect()
       await admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] })
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
       assert.strictEqual(topics[0].partitions.length, 3)
@@ -22,6 +23,5 @@ main(async () => {
       assert.ok(!(await admin.listTopics()).includes(topic))
     }
   })
-  await writer.disconnect()
   assert.deepStrictEqual(kafka.problems, [])
 })

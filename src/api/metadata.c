@@ -93,21 +93,27 @@ static void fill_all(struct metadata_state *state)
     }
 }
 
+/* Some clients leave the name empty, not null, when they ask by id. */
+static bool asked_by_id(const struct metadata_request_topic *asked)
+{
+    return slice_is_null(asked->name) || !uuid_is_zero(asked->topic_id);
+}
+
 /* The topic a request names, by name or (since version 12) by id; NULL: none. */
 static struct topic *topic_asked(
     const struct image *image, const struct metadata_request_topic *asked)
 {
-    if (!slice_is_null(asked->name))
-        return image_topic(image, asked->name);
-    return image_topic_by_id(image, asked->topic_id);
+    if (asked_by_id(asked))
+        return image_topic_by_id(image, asked->topic_id);
+    return image_topic(image, asked->name);
 }
 
 static void fill_missing(struct metadata_state *state, const struct metadata_request_topic *asked,
     const struct topics_op *created, struct metadata_response_topic *answer)
 {
-    answer->name = asked->name;
+    answer->name = asked_by_id(asked) ? SLICE_NULL : asked->name;
     answer->topic_id = asked->topic_id;
-    if (slice_is_null(asked->name))
+    if (asked_by_id(asked))
         answer->error_code = state->req->version < VERSION_TOPICS_BY_ID
                                  ? KAFKA_ERROR_INVALID_REQUEST
                                  : KAFKA_ERROR_UNKNOWN_TOPIC_ID;
@@ -132,7 +138,7 @@ static void fill_asked(struct metadata_state *state)
     for (size_t i = 0; i < count; i++) {
         const struct metadata_request_topic *asked = &state->request->topics[i];
         struct slice key =
-            slice_is_null(asked->name) ? slice_make(asked->topic_id.bytes, UUID_SIZE) : asked->name;
+            asked_by_id(asked) ? slice_make(asked->topic_id.bytes, UUID_SIZE) : asked->name;
         if (map_put(&seen, key, (void *)asked) != NULL)
             continue;
         struct metadata_response_topic *answer = &response->topics[response->topics_count++];
@@ -163,7 +169,7 @@ static bool may_create(const struct request *req, const struct metadata_request 
 
 static bool creates(const struct image *image, const struct metadata_request_topic *asked)
 {
-    return !slice_is_null(asked->name) && topic_name_valid(asked->name) &&
+    return !asked_by_id(asked) && topic_name_valid(asked->name) &&
            image_topic(image, asked->name) == NULL &&
            !slice_equal_str(asked->name, TOPIC_NAME_TRANSACTIONS);
 }

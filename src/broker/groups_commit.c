@@ -157,26 +157,6 @@ void groups_delete(struct groups_shard *shard, struct slice group, struct groups
     deletion->done(deletion, error);
 }
 
-static void groups_reap_on_written(struct group_write *write, enum group_error error)
-{
-    (void)write; /* a failure is logged below; the group comes back with the next replay */
-    (void)error;
-}
-
-/* Gone are the group's last offsets, and nobody is in it: the group goes too. */
-static void groups_reap(struct groups_entry *entry)
-{
-    if (entry->shard == NULL)
-        return;
-    struct partition *partition = entry->shard->partition;
-    struct group_write *write = group_write_new(groups_real_ms(entry->shard->groups));
-    groups_entry_reap(entry, write);
-    if (group_write_empty(write))
-        group_write_free(write);
-    else
-        (void)!group_write_submit(write, partition, groups_reap_on_written, NULL);
-}
-
 static void groups_delete_offsets_on_written(struct group_write *write, enum group_error error)
 {
     struct groups_deletion *deletion = write->ctx;
@@ -187,12 +167,7 @@ static void groups_delete_offsets_on_written(struct group_write *write, enum gro
             group_offsets_remove(
                 &entry->offsets, item->offset.topic, item->offset.partition, write->log_offset);
     }
-    if (entry->writes_count == 1 && entry->shard != NULL) {
-        entry->writes_count = 0;
-        groups_reap(entry);
-    } else {
-        groups_entry_put(entry);
-    }
+    groups_entry_put(entry); /* a group left with nothing stays until it is deleted or swept */
     deletion->done(deletion, error);
 }
 
