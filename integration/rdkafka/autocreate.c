@@ -6,7 +6,8 @@
 
 enum { TOPICS = 3 };
 
-int main(void) {
+int main(void)
+{
     rd_kafka_t *producer = rig_producer(NULL);
     char suffix[16];
     for (int i = 0; i < TOPICS; i++) {
