@@ -336,6 +336,14 @@ static void apply_configure_broker(struct draft *draft, struct topics_op *op)
     buffer_deinit(&problem);
 }
 
+bool draft_must_wait(const struct draft *draft, const struct topics_op *op)
+{
+    if (op->type != TOPICS_CREATE && op->type != TOPICS_ENSURE)
+        return false;
+    const struct draft_change *change = draft_change_of(draft, op->name);
+    return change != NULL && change->topic == NULL && image_topic(draft->base, op->name) != NULL;
+}
+
 void draft_apply(struct draft *draft, struct topics_op *op)
 {
     assert(draft->changes_count < DRAFT_CHANGES_MAX);

@@ -37,6 +37,9 @@ static inline bool draft_full(const struct draft *draft)
 {
     return draft->changes_count == DRAFT_CHANGES_MAX || draft->gone_count == DRAFT_CHANGES_MAX;
 }
+/* Whether the operation must wait for the next batch: it makes a topic whose namesake this one
+ * deletes, and both would live in directories of the same name for a moment. */
+bool draft_must_wait(const struct draft *draft, const struct topics_op *op);
 /* Checks the operation and, unless it only validates, takes it up. op->error, message and topic are
  * set. */
 void draft_apply(struct draft *draft, struct topics_op *op);

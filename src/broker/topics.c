@@ -220,6 +220,8 @@ static void topics_kick(struct broker *broker)
     draft_init(&batch->draft, broker->env, broker->node_id, line->image);
     while (!list_empty(&line->queue) && !draft_full(&batch->draft)) {
         struct list_link *link = list_first(&line->queue);
+        if (draft_must_wait(&batch->draft, op_of(link)))
+            break;
         list_remove(link);
         list_append(&batch->ops, link);
         draft_apply(&batch->draft, op_of(link));

@@ -258,8 +258,71 @@ START_TEST(produce_survives_the_delay_engine)
 }
 END_TEST
 
+static struct plane_op again_ops[3];
+
+static void again_submit(void *ctx)
+{
+    for (int i = 0; i < 3; i++) {
+        struct plane_op *op = &again_ops[i];
+        op->harness = ctx;
+        op->op.arena = &op->arena;
+        op->op.call.done = plane_on_done;
+        op->op.replication = -1;
+        arena_init(&op->arena, SIZE_MAX);
+        plane_submit(op);
+    }
+}
+
+/* A topic is deleted and made again at once, while somebody produces by its name: what the new one
+ * acknowledged is there after a restart. */
+START_TEST(produce_into_a_topic_made_again)
+{
+    enum { PARTITIONS = 40, OLD = 1000 };
+    int64_t expected[PARTITIONS] = {0};
+    struct harness *harness = harness_new(2, NULL);
+    plane_topic(harness, "orders", PARTITIONS, NULL, NULL);
+    for (int32_t p = 0; p < PARTITIONS; p++)
+        plane_produce(harness, "orders", p, (struct plane_batch){.count = OLD});
+    memset(again_ops, 0, sizeof(again_ops));
+    again_ops[0].op = (struct topics_op){.type = TOPICS_CREATE,
+        .name = SLICE_LIT("other"),
+        .partitions = 1}; /* a batch of its own */
+    again_ops[1].op = (struct topics_op){.type = TOPICS_DELETE, .name = SLICE_LIT("orders")};
+    again_ops[2].op = (struct topics_op){
+        .type = TOPICS_CREATE, .name = SLICE_LIT("orders"), .partitions = PARTITIONS};
+    harness_on_loop(harness, 0, again_submit, harness);
+    while (!again_ops[2].done) {
+        struct harness_call *calls[PARTITIONS];
+        for (int32_t p = 0; p < PARTITIONS; p++)
+            calls[p] = harness_send(harness, &produce_api_codec, 9,
+                plane_produce_request(harness, "orders", UUID_ZERO, p,
+                    plane_encode(harness, &(struct plane_batch){0}), 1),
+                1);
+        for (int32_t p = 0; p < PARTITIONS; p++) {
+            const struct produce_response_partition *answer =
+                plane_produced(harness_wait(calls[p], 10000));
+            if (answer->error_code == KAFKA_ERROR_NONE && answer->base_offset < OLD)
+                expected[p] = answer->base_offset + 1;
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(again_ops[i].op.error, TOPICS_OK);
+        arena_deinit(&again_ops[i].arena);
+    }
+    harness_restart(harness, NULL);
+    for (int32_t p = 0; p < PARTITIONS; p++) {
+        const struct fetch_response_partition *answer =
+            plane_fetch(harness, 12, (struct plane_fetch){.topic = "orders", .partition = p});
+        plane_records(harness, answer);
+        ck_assert_int_eq(answer->high_watermark, expected[p]);
+    }
+    harness_free(harness);
+}
+END_TEST
+
 TEST_MAIN("api/produce", produce_gives_offsets, produce_names_unknown_topics_and_partitions,
     produce_refuses_bad_batches, produce_names_the_faulty_records, produce_stamps_the_append_time,
     produce_compresses_where_the_topic_wants_it, produce_knows_duplicates_also_after_a_restart,
     produce_acks_mean_what_they_say, produce_keeps_out_of_internal_topics,
-    produce_answers_each_partition_in_order, produce_survives_the_delay_engine)
+    produce_answers_each_partition_in_order, produce_into_a_topic_made_again,
+    produce_survives_the_delay_engine)
