@@ -177,8 +177,6 @@ static void partition_read_fill(struct partition_read *read)
 static void partition_on_read(struct engine_read *engine, enum engine_status status)
 {
     struct partition_read *read = container_of(engine, struct partition_read, engine);
-    if (status == ENGINE_OK)
-        partition_read_fill(read);
     read->done(read, partition_error_of(status));
 }
 

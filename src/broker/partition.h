@@ -90,7 +90,8 @@ struct partition_read {
     struct partition_ready ready;
 };
 /* high_watermark, last_stable_offset and log_start are filled in whenever the answer is
- * PARTITION_OK, and no chunk (size 0) means: nothing readable there yet. */
+ * PARTITION_OK, as they were when the read began; and no chunk (size 0) means: nothing readable
+ * there yet. */
 enum partition_error partition_read(struct partition *partition, struct partition_read *read);
 
 /*

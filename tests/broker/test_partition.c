@@ -398,6 +398,37 @@ START_TEST(partition_reads_below_the_high_watermark)
 }
 END_TEST
 
+static void read_on_done(struct partition_read *read, enum partition_error error)
+{
+    (void)read;
+    ck_assert_int_eq(error, PARTITION_OK);
+}
+
+/* What became readable while a read was under way is not in it: whoever waits for more than the
+ * answer says must be woken for that. */
+START_TEST(partition_late_read_says_how_far_it_saw)
+{
+    struct write first, second;
+    setup();
+    fake_loop_turn();
+    write_start(&first, -1, -1, 1, false);
+    fake_part_commit(engine.part, 1);
+    engine.late_reads = true;
+    struct partition_read read = read_at(0, -1);
+    read.done = read_on_done;
+    ck_assert_int_eq(partition_read(partition, &read), PARTITION_PENDING);
+    write_start(&second, -1, -1, 1, false);
+    fake_part_commit(engine.part, 2);
+    fake_part_answer_read(engine.part);
+    ck_assert_uint_eq(read.engine.size, first.append.size);
+    ck_assert_int_eq(read.high_watermark, 1);
+    ck_assert_int_eq(read.last_stable_offset, 1);
+    write_deinit(&first);
+    write_deinit(&second);
+    teardown();
+}
+END_TEST
+
 static int woken_count;
 
 static void waiter_on_fn(struct partition_waiter *waiter)
@@ -441,4 +472,5 @@ TEST_MAIN("broker/partition", partition_appends_in_two_phases,
     partition_loss_ends_everything_and_the_log_tells_what_was,
     partition_forgets_what_a_failed_append_left, partition_refusals_change_nothing,
     partition_snapshot_shortens_the_replay, partition_close_ends_what_waits,
-    partition_reads_below_the_high_watermark, partition_wakes_waiters_once)
+    partition_reads_below_the_high_watermark, partition_late_read_says_how_far_it_saw,
+    partition_wakes_waiters_once)

@@ -16,6 +16,7 @@ struct fake_engine {
     bool auto_acquire;      /* parts are acquired on the turn after they were opened */
     bool auto_commit;
     enum engine_status refuse; /* appends; ENGINE_OK: accept */
+    bool late_reads;           /* reads are answered by fake_part_answer_read */
     bool freed;
 };
 
@@ -34,6 +35,7 @@ struct fake_part {
     struct list_link appends; /* engine_append.link */
     struct list_link calls;   /* engine_call.link, answered on the next turn */
     struct engine_replay *replay;
+    struct engine_read *read; /* the late one */
     struct buffer *snapshot_to;
     struct buffer snapshot;
     int64_t snapshot_upto;
@@ -48,5 +50,7 @@ void fake_part_acquire(struct fake_part *part);
 void fake_part_lose(struct fake_part *part);
 /* Appends up to that end offset are done and readable. */
 void fake_part_commit(struct fake_part *part, int64_t high_watermark);
+/* The late read ends with what was readable when it began. */
+void fake_part_answer_read(struct fake_part *part);
 /* All pending appends fail and their batches are cut off, as after a failed sync. */
 void fake_part_break(struct fake_part *part, enum engine_status status);
