@@ -20,6 +20,7 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 
 #define SYNC_SEGMENTS_MAX 4
@@ -95,10 +96,20 @@ static void sync_settle(struct part *part)
 
 static void sync_failed(struct part *part, int error);
 
+/* Retention removed a segment before the sync came to open it: not the medium's fault. */
+static bool sync_missed(const struct sync_task *sync)
+{
+    bool removed = false;
+    for (unsigned i = 0; i < sync->n_segments; i++)
+        removed = removed || !list_linked(&sync->segments[i]->link);
+    return removed && sync->task.result == -ENOENT;
+}
+
 static void sync_done(struct part_task *task)
 {
     struct sync_task *sync = container_of(task, struct sync_task, task);
     struct part *part = task->part;
+    bool missed = sync_missed(sync);
     part->syncing = false;
     for (unsigned i = 0; i < sync->n_segments; i++) {
         struct segment *segment = sync->segments[i];
@@ -112,7 +123,10 @@ static void sync_done(struct part_task *task)
     }
     if (task->result < 0) {
         part->dir_dirty = part->dir_dirty || sync->names;
-        if (part->phase == PART_OWNED)
+        part->sync_wanted = part->sync_wanted || missed;
+        if (part->phase == PART_OWNED && missed)
+            part_sync(part); /* what is left */
+        else if (part->phase == PART_OWNED)
             sync_failed(part, task->result);
     } else if (part->phase == PART_OWNED) {
         part_mark(part);
@@ -228,6 +242,7 @@ static void repair_finish(struct part *part, struct repair_task *repair)
         part->size -= last->size - repair->last_size;
         last->size = repair->last_size;
         last->end = last->synced_end;
+        last->max_timestamp = -1; /* perhaps that of a batch that was cut */
         /* Its index is read again when needed, and rebuilt when it reaches too far. */
         home_index_forget(part->home, last);
         index_unref(steal(&last->index));

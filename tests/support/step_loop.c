@@ -143,9 +143,8 @@ static void step_on_done(struct loop_msg *msg)
     work->done(work);
 }
 
-bool step_pool_one(void)
+static bool step_pool_run(struct list_link *link)
 {
-    struct list_link *link = list_first(&step.works);
     if (link == NULL)
         return false;
     struct offload_work *work = list_entry(link, struct offload_work, link);
@@ -154,6 +153,16 @@ bool step_pool_one(void)
     work->run(work);
     loop_post(work->loop, &work->msg, step_on_done);
     return true;
+}
+
+bool step_pool_one(void)
+{
+    return step_pool_run(list_first(&step.works));
+}
+
+bool step_pool_newest(void)
+{
+    return step_pool_run(list_empty(&step.works) ? NULL : step.works.prev);
 }
 
 size_t step_pool_count(void)

@@ -16,6 +16,9 @@ void step_turn(void);
 void step_hold_pool(bool hold);
 /* Runs the oldest pool work although the pool is held; its result is a message. False: none. */
 bool step_pool_one(void);
+/* The same with the newest: pool threads overtake each other. The caller sees to it that it is not
+ * behind one of the same order. */
+bool step_pool_newest(void);
 size_t step_pool_count(void);
 /* Lets time pass; timers fire, everything settles after each. */
 void step_advance(int64_t ms);
