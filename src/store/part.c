@@ -63,7 +63,7 @@ void part_go_offline(struct part *part, int error, const char *what)
     struct engine_call *call, *next;
     list_for_each_entry_safe (call, next, &part->flushes, link) {
         list_remove(&call->link);
-        part_answer(part, call, ENGINE_STORAGE);
+        part_answer(part, call, ENGINE_NOT_OWNER);
     }
     part->sink->on_failed(part->ctx, part, error);
 }
@@ -266,7 +266,7 @@ enum engine_status part_append(struct part *part, struct engine_append *append)
     if (part->cutting || (full && !part->config.cleanup_compact))
         return ENGINE_STORAGE;
     assert(append->size > 0 && append->size <= SEGMENT_SIZE_MAX / 2 && append->done != NULL);
-    if (append->size > PART_PENDING_SIZE_MAX - part->pending_size && !list_empty(&part->pending))
+    if (part->pending_size + append->size > PART_PENDING_SIZE_MAX && !list_empty(&part->pending))
         return ENGINE_BUSY;
     append->base_offset = part->log_end;
     append->end_offset = part->log_end = part_patch(append, part->log_end);
@@ -370,10 +370,12 @@ static void part_refuse_pending(struct part *part)
     part_settle(part, &part->pending, PART_DONE_STORAGE);
     part->pending_size = 0;
     part->log_end = part->written_end;
-    struct engine_call *call;
-    list_for_each_entry (call, &part->flushes, link) {
-        if (call->timestamp > part->written_end)
-            call->timestamp = part->written_end;
+    struct engine_call *call, *next;
+    list_for_each_entry_safe (call, next, &part->flushes, link) {
+        if (call->timestamp <= part->written_end)
+            continue;
+        list_remove(&call->link);
+        part_answer(part, call, ENGINE_STORAGE);
     }
 }
 

@@ -237,6 +237,101 @@ START_TEST(commit_full_disk_while_a_file_is_made)
 }
 END_TEST
 
+struct flush {
+    struct engine_call call;
+    bool done;
+    enum engine_status status;
+};
+
+static void flush_on_done(struct engine_call *call, enum engine_status status)
+{
+    struct flush *flush = container_of(call, struct flush, call);
+    flush->done = true;
+    flush->status = status;
+}
+
+/* Whoever flushes wants to know that what was appended before is there. */
+START_TEST(commit_flush_fails_with_what_it_covers)
+{
+    struct flush flush = {.call.done = flush_on_done};
+    world_make();
+    world_start();
+    step_hold_pool(true);
+    struct world_append *append = world_append(world.part, &plain); /* its file is being made */
+    step_settle();
+    world.engine->ops->part_flush(world.part, &flush.call);
+    step_settle();
+    ck_assert(!append->done && !flush.done);
+    world.faulty.error = ENOSPC;
+    world.faulty.fail_at = world.faulty.calls + 1;
+    step_hold_pool(false);
+    step_settle();
+    ck_assert_int_eq(append->status, ENGINE_STORAGE);
+    ck_assert(flush.done);
+    ck_assert_int_eq(flush.status, ENGINE_STORAGE);
+    world_append_free(append);
+    world_clear();
+}
+END_TEST
+
+/* A sync on its way when retention takes a segment whose descriptor was given up: nothing failed.
+ */
+START_TEST(commit_sync_of_a_removed_segment)
+{
+    struct flush call = {.call = {.done = flush_on_done, .offset = 2}};
+    world_make();
+    world.config.segment_size_max = 200;
+    world.files_open_max = 1;
+    world_start();
+    ck_assert_int_eq(world_put(world.part, 1, 100), ENGINE_OK);
+    ck_assert_int_eq(world_put(world.part, 1, 100), ENGINE_OK);
+    step_hold_pool(true);
+    struct world_append *append = world_append(world.part, &durable);
+    step_settle();
+    pool_step(); /* a new segment; the sync of both is on its way */
+    ck_assert_uint_eq(step_pool_count(), 1);
+    world.engine->ops->part_set_log_start(world.part, &call.call);
+    ck_assert_uint_eq(step_pool_count(), 3);
+    ck_assert(step_pool_newest()); /* the checkpoint */
+    ck_assert(step_pool_newest()); /* the removal */
+    step_hold_pool(false);
+    step_settle();
+    ck_assert_int_eq(append->status, ENGINE_OK);
+    ck_assert_uint_eq(world.n_lost, 0);
+    ck_assert_int_eq(world_state(world.part).durable_end, 3);
+    ck_assert_int_eq(world_scan(world.part), 3);
+    world_append_free(append);
+    world_clear();
+}
+END_TEST
+
+/* What was cut does not count among the timestamps any more. */
+START_TEST(commit_failed_sync_forgets_timestamps)
+{
+    struct batch_spec first = {.n_records = 1, .timestamp = 1000, .flags = ENGINE_APPEND_DURABLE};
+    struct batch_spec second = {.n_records = 1, .timestamp = 9000};
+    struct engine_call call = {0};
+    world_make();
+    world_start();
+    struct world_append *appends[] = {world_append(world.part, &first), NULL, NULL};
+    step_settle();
+    appends[1] = world_append(world.part, &second);
+    step_settle();
+    world.faulty.fail_at = world.faulty.calls + 2; /* a write, then the sync */
+    appends[2] = world_append(world.part, &first);
+    step_settle();
+    ck_assert_int_eq(appends[2]->status, ENGINE_STORAGE);
+    ck_assert_int_eq(world_state(world.part).log_end, 1);
+    ck_assert_int_eq(
+        world_call(world.part, world.engine->ops->part_max_timestamp, &call), ENGINE_OK);
+    ck_assert_int_eq(call.offset, 0);
+    ck_assert_int_eq(call.timestamp, 1000);
+    for (int i = 0; i < 3; i++)
+        world_append_free(appends[i]);
+    world_clear();
+}
+END_TEST
+
 START_TEST(commit_close_ends_what_is_pending)
 {
     begin();
@@ -266,4 +361,5 @@ TEST_MAIN("store/commit", commit_answers_only_after_the_sync,
     commit_failed_sync_cuts_to_what_is_durable, commit_failed_first_sync_starts_the_file_anew,
     commit_offline_when_the_cut_cannot_be_made_durable, commit_full_disk_refuses_and_resumes,
     commit_refuses_before_the_disk_is_full, commit_full_disk_while_a_file_is_made,
-    commit_close_ends_what_is_pending)
+    commit_flush_fails_with_what_it_covers, commit_sync_of_a_removed_segment,
+    commit_failed_sync_forgets_timestamps, commit_close_ends_what_is_pending)
