@@ -168,6 +168,9 @@ def discover(patterns):
     return [scenario for scenario in found if scenario.wanted(patterns)]
 
 
+_running = set()  # programs under way: ended when the suite itself is
+
+
 # --- running --------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +186,7 @@ def execute(command, env, timeout):
             cwd=env["TMPDIR"],
             start_new_session=True,
         )
+        _running.add(process)
         why = ""
         try:
             process.wait(timeout)
@@ -190,6 +194,7 @@ def execute(command, env, timeout):
             why = f"no end after {timeout:g} s"
         finally:
             _kill_group(process)
+            _running.discard(process)
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
     if not why and process.returncode != 0:
@@ -336,7 +341,10 @@ class Suite:
             for thread in threads:
                 thread.join()
         finally:
+            for process in list(_running):
+                _kill_group(process)
             for worker in workers:
+                worker.jvm.close()
                 worker.broker.kill()
             shutil.rmtree(self.directory, ignore_errors=True)
         return self.counts["FAIL"] == 0
