@@ -15,6 +15,7 @@ import time
 
 START_SECONDS = 60
 STOP_SECONDS = 20
+CLEANER_BACKOFF_MS = 200  # compaction is to be seen within a scenario
 
 
 class BrokerError(Exception):
@@ -123,6 +124,7 @@ class Odradek(Broker):
             f"listeners=PLAINTEXT://127.0.0.1:{self.port}",
             f"log.dirs={os.path.join(self.directory, 'data')}",
             "odradek.http.listener=",
+            f"log.cleaner.backoff.ms={CLEANER_BACKOFF_MS}",
             *self.overrides,
         ]
         command = [self.binary]
@@ -185,6 +187,7 @@ class Kafka(Broker):
             "share.coordinator.state.topic.replication.factor=1",
             "share.coordinator.state.topic.min.isr=1",
             "group.initial.rebalance.delay.ms=0",
+            f"log.cleaner.backoff.ms={CLEANER_BACKOFF_MS}",
             *self.overrides,
         ]
         with open(self.config_path, "w", encoding="ascii") as config:

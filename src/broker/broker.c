@@ -256,6 +256,8 @@ static int broker_open_engine(struct broker *broker)
         .dir = broker->data_dir,
         .files_open_max = settings->files_open_max,
         .retention_check_ms = settings->retention_check_ms,
+        .cleaner_backoff_ms = settings->cleaner_backoff_ms,
+        .cleaner_map_size_max = settings->cleaner_map_size_max,
         .sync_all = settings->producer.acks_all_medium,
     };
     int r = engine_local_new(&local, &broker->local);

@@ -135,8 +135,6 @@ struct topic_config {
     int64_t timestamp_before_ms_max, timestamp_after_ms_max;
     int16_t min_insync_replicas;
     bool compact, delete; /* cleanup.policy */
-    int64_t delete_retention_ms, min_compaction_lag_ms, max_compaction_lag_ms;
-    double min_cleanable_ratio;
 };
 
 /* Applies one override to a topic's effective configuration. The value was checked before. Keys

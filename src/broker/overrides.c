@@ -129,12 +129,12 @@ static struct slice topic_current(struct arena *arena, const struct topic *topic
 /* Checks that look at more than one key, on what would be in effect. */
 static bool topic_config_consistent(struct topics_op *op, const struct topic_config *config)
 {
-    if (config->min_compaction_lag_ms > config->max_compaction_lag_ms)
+    if (config->part.min_compaction_lag_ms > config->part.max_compaction_lag_ms)
         return refuse(op, TOPICS_CONFIG_INVALID,
             arena_printf(op->arena,
                 "min.compaction.lag.ms (%" PRId64
                 ") must not be above max.compaction.lag.ms (%" PRId64 ").",
-                config->min_compaction_lag_ms, config->max_compaction_lag_ms));
+                config->part.min_compaction_lag_ms, config->part.max_compaction_lag_ms));
     return true;
 }
 

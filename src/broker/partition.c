@@ -286,12 +286,25 @@ static void partition_on_log_start(void *ctx, struct part *part, int64_t log_sta
     (void)ctx, (void)part, (void)log_start; /* waiters stand at the end of the log */
 }
 
+/* The producers whose last batch has to stay. What is known of transactions the store finds in the
+ * log; the last stable offset may be told, so that it need not look. */
+static bool partition_on_clean(void *ctx, struct part *part, struct engine_clean *clean)
+{
+    struct partition *partition = ctx;
+    (void)part;
+    if (partition->state != PARTITION_USABLE)
+        return false;
+    producers_last(&partition->producers, &clean->producers);
+    return true;
+}
+
 static const struct engine_sink partition_sink = {
     .on_acquired = partition_on_acquired,
     .on_lost = partition_on_part_lost,
     .on_committed = partition_on_committed,
     .on_log_start = partition_on_log_start,
     .on_failed = partition_on_part_failed,
+    .on_clean = partition_on_clean,
 };
 
 /* --- life --- */

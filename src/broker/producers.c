@@ -11,6 +11,7 @@
 #include "broker/producers.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "store/engine.h"
 
 #include <assert.h>
 
@@ -148,6 +149,21 @@ void producers_expire(struct producers *producers, int64_t now_ms, int64_t age_m
         if (now_ms - producer->active_ms < age_ms_max)
             break;
         producers_forget(producers, producer);
+    }
+}
+
+void producers_last(const struct producers *producers, struct buffer *out)
+{
+    const struct producer *producer;
+    list_for_each_entry (producer, &producers->by_age, link) {
+        const struct producer_batch *last =
+            producer->batches_count == 0 ? NULL : &producer->batches[producer->batches_count - 1];
+        struct engine_clean_producer entry = {
+            .producer_id = producer->id,
+            .last_offset = last == NULL ? -1 : last->base_offset + last->offset_delta,
+            .epoch = producer->epoch,
+        };
+        buffer_append(out, &entry, sizeof(entry));
     }
 }
 

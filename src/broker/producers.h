@@ -56,6 +56,8 @@ void producers_record(
     struct producers *producers, const struct batch_header *header, int64_t now_ms);
 /* Forgets those inactive for `age_ms_max`. */
 void producers_expire(struct producers *producers, int64_t now_ms, int64_t age_ms_max);
+/* Appends a struct engine_clean_producer for each. */
+void producers_last(const struct producers *producers, struct buffer *out);
 /* The snapshot: appended to *out; loaded in place of what is there. False: no such snapshot (and
  * nothing is remembered). */
 void producers_save(const struct producers *producers, struct buffer *out);

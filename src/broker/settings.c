@@ -111,6 +111,15 @@ static void settings_load_groups(struct broker_settings *settings, const struct 
     };
 }
 
+static void settings_load_cleaner(struct broker_settings *settings, const struct config *config)
+{
+    int64_t backoff_ms = get_int64(config, "log.cleaner.backoff.ms");
+    int64_t size = get_int64(config, "log.cleaner.dedupe.buffer.size");
+    if (get_bool(config, "log.cleaner.enable"))
+        settings->cleaner_backoff_ms = backoff_ms < 1 ? 1 : backoff_ms;
+    settings->cleaner_map_size_max = size < 0 ? 0 : (size_t)size;
+}
+
 static void settings_load_data_plane(struct broker_settings *settings, const struct config *config)
 {
     settings->fetch = (struct fetch_settings){
@@ -139,6 +148,7 @@ static void settings_load_topics(struct broker_settings *settings, const struct 
     settings->auto_create_topics = get_bool(config, "auto.create.topics.enable");
     settings->delete_topic_enable = get_bool(config, "delete.topic.enable");
     settings->retention_check_ms = get_int64(config, "log.retention.check.interval.ms");
+    settings_load_cleaner(settings, config);
     for (size_t i = 0; i < config_keys_count; i++) {
         const struct config_key *key = &config_keys[i];
         struct config_number text;

@@ -82,6 +82,8 @@ struct broker_settings {
     int32_t partitions_per_topic_max, partitions_max;
     bool auto_create_topics, delete_topic_enable;
     int64_t retention_check_ms;
+    int64_t cleaner_backoff_ms;  /* 0: nothing is compacted */
+    size_t cleaner_map_size_max; /* bytes */
 
     bool engine_delay; /* odradek.engine=delay */
     int64_t engine_delay_ms_max;

@@ -108,15 +108,15 @@ static void set_flush_ms(struct topic_config *config, struct slice value)
 }
 static void set_delete_retention(struct topic_config *config, struct slice value)
 {
-    config->delete_retention_ms = value_int64(value);
+    config->part.delete_retention_ms = value_int64(value);
 }
 static void set_min_lag(struct topic_config *config, struct slice value)
 {
-    config->min_compaction_lag_ms = value_int64(value);
+    config->part.min_compaction_lag_ms = value_int64(value);
 }
 static void set_max_lag(struct topic_config *config, struct slice value)
 {
-    config->max_compaction_lag_ms = value_int64(value);
+    config->part.max_compaction_lag_ms = value_int64(value);
 }
 static void set_cleanable_ratio(struct topic_config *config, struct slice value)
 {
@@ -124,7 +124,7 @@ static void set_cleanable_ratio(struct topic_config *config, struct slice value)
     size_t size = value.size < sizeof(text) - 1 ? value.size : sizeof(text) - 1;
     memcpy(text, value.data, size);
     text[size] = '\0';
-    config->min_cleanable_ratio = strtod(text, NULL);
+    config->part.min_cleanable_ratio = strtod(text, NULL);
 }
 
 static const struct {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Both files are text: a version (0), the number of entries, then "topic partition offset" per
+ * The files are text: a version (0), the number of entries, then "topic partition offset" per
  * line. They are replaced atomically, so they are whole or old. One that does not parse is ignored
  * with a warning: recovery then looks at more than it would have to.
  */
@@ -21,6 +21,7 @@
 #define CHECKPOINT_SIZE_MAX      (256U << 20) /* bytes of one file */
 #define CHECKPOINT_RECOVERY_FILE "recovery-point-offset-checkpoint"
 #define CHECKPOINT_START_FILE    "log-start-offset-checkpoint"
+#define CHECKPOINT_CLEANER_FILE  "cleaner-offset-checkpoint"
 
 struct checkpoint_entry {
     struct checkpoint_mark mark;
@@ -34,6 +35,7 @@ struct checkpoint {
     struct map entries;    /* label -> struct checkpoint_entry */
     bool dirty;
     pthread_mutex_t write_mutex; /* one writer at a time; taken before the other */
+    bool has_cleaned;            /* the cleaner's file is there; guarded by write_mutex */
 };
 
 static struct checkpoint_entry *checkpoint_entry(struct checkpoint *checkpoint, struct slice label)
@@ -84,13 +86,14 @@ static bool checkpoint_parse(struct checkpoint *checkpoint, char *text, size_t f
     return seen == expected;
 }
 
-static void checkpoint_load(struct checkpoint *checkpoint, const char *name, size_t field_at)
+/* False: there is no such file. */
+static bool checkpoint_load(struct checkpoint *checkpoint, const char *name, size_t field_at)
 {
     _cleanup_(freep) char *path = xasprintf("%s/%s", checkpoint->dir, name);
     _cleanup_(buffer_deinit) struct buffer bytes = BUFFER_NULL;
     int r = small_file_read(checkpoint->env, path, CHECKPOINT_SIZE_MAX, &bytes);
     if (r == -ENOENT)
-        return;
+        return false;
     buffer_append(&bytes, "", 1);
     if (r != 0 || !checkpoint_parse(checkpoint, (char *)bytes.data, field_at)) {
         map_for_each (&checkpoint->entries, entry)
@@ -98,6 +101,7 @@ static void checkpoint_load(struct checkpoint *checkpoint, const char *name, siz
         log_warn("checkpoint.ignored",
             "file=%s reason=\"it is damaged; partitions are looked through\"", path);
     }
+    return true;
 }
 
 struct checkpoint *checkpoint_new(struct env *env, const char *dir)
@@ -110,6 +114,8 @@ struct checkpoint *checkpoint_new(struct env *env, const char *dir)
     checkpoint_load(
         checkpoint, CHECKPOINT_RECOVERY_FILE, offsetof(struct checkpoint_mark, recovery_point));
     checkpoint_load(checkpoint, CHECKPOINT_START_FILE, offsetof(struct checkpoint_mark, log_start));
+    checkpoint->has_cleaned = checkpoint_load(
+        checkpoint, CHECKPOINT_CLEANER_FILE, offsetof(struct checkpoint_mark, cleaned_end));
     return checkpoint;
 }
 
@@ -130,7 +136,7 @@ struct checkpoint_mark checkpoint_get(struct checkpoint *checkpoint, const char 
 {
     pthread_mutex_lock(&checkpoint->mutex);
     struct checkpoint_entry *entry = map_get(&checkpoint->entries, slice_from_str(label));
-    struct checkpoint_mark mark = entry == NULL ? (struct checkpoint_mark){0, 0} : entry->mark;
+    struct checkpoint_mark mark = entry == NULL ? (struct checkpoint_mark){0, 0, 0} : entry->mark;
     pthread_mutex_unlock(&checkpoint->mutex);
     return mark;
 }
@@ -138,7 +144,7 @@ struct checkpoint_mark checkpoint_get(struct checkpoint *checkpoint, const char 
 void checkpoint_set(
     struct checkpoint *checkpoint, const char *label, const struct checkpoint_mark *mark)
 {
-    assert(mark->recovery_point >= 0 && mark->log_start >= 0);
+    assert(mark->recovery_point >= 0 && mark->log_start >= 0 && mark->cleaned_end >= 0);
     pthread_mutex_lock(&checkpoint->mutex);
     checkpoint_entry(checkpoint, slice_from_str(label))->mark = *mark;
     checkpoint->dirty = true;
@@ -181,18 +187,25 @@ bool checkpoint_dirty(struct checkpoint *checkpoint)
     return dirty;
 }
 
-/* With the mutex held. */
+/* With the mutex held. `zeros`: entries that say nothing are listed, too. */
 static void checkpoint_print(
-    struct checkpoint *checkpoint, size_t field_at, struct buffer *ret_bytes)
+    struct checkpoint *checkpoint, size_t field_at, bool zeros, struct buffer *ret_bytes)
 {
-    buffer_printf(ret_bytes, "0\n%zu\n", checkpoint->entries.count);
+    _cleanup_(buffer_deinit) struct buffer lines = BUFFER_NULL;
+    size_t count = 0;
     map_for_each (&checkpoint->entries, item) {
         const struct checkpoint_entry *entry = item->value;
+        int64_t offset = *(const int64_t *)((const char *)&entry->mark + field_at);
         const char *dash = strrchr(entry->label, '-');
         assert(dash != NULL);
-        buffer_printf(ret_bytes, "%.*s %s %" PRId64 "\n", (int)(dash - entry->label), entry->label,
-            dash + 1, *(const int64_t *)((const char *)&entry->mark + field_at));
+        if (!zeros && offset == 0)
+            continue;
+        buffer_printf(&lines, "%.*s %s %" PRId64 "\n", (int)(dash - entry->label), entry->label,
+            dash + 1, offset);
+        count++;
     }
+    buffer_printf(ret_bytes, "0\n%zu\n", count);
+    buffer_append_slice(ret_bytes, buffer_slice(&lines));
 }
 
 static int checkpoint_write_file(
@@ -205,6 +218,7 @@ static int checkpoint_write_file(
 int checkpoint_write(struct checkpoint *checkpoint)
 {
     _cleanup_(buffer_deinit) struct buffer points = BUFFER_NULL, starts = BUFFER_NULL;
+    _cleanup_(buffer_deinit) struct buffer cleaned = BUFFER_NULL;
     pthread_mutex_lock(&checkpoint->write_mutex);
     pthread_mutex_lock(&checkpoint->mutex);
     if (!checkpoint->dirty) { /* the writer before this one took it along */
@@ -212,13 +226,18 @@ int checkpoint_write(struct checkpoint *checkpoint)
         pthread_mutex_unlock(&checkpoint->write_mutex);
         return 0;
     }
-    checkpoint_print(checkpoint, offsetof(struct checkpoint_mark, recovery_point), &points);
-    checkpoint_print(checkpoint, offsetof(struct checkpoint_mark, log_start), &starts);
+    checkpoint_print(checkpoint, offsetof(struct checkpoint_mark, recovery_point), true, &points);
+    checkpoint_print(checkpoint, offsetof(struct checkpoint_mark, log_start), true, &starts);
+    checkpoint_print(checkpoint, offsetof(struct checkpoint_mark, cleaned_end), false, &cleaned);
     checkpoint->dirty = false;
     pthread_mutex_unlock(&checkpoint->mutex);
     int r = checkpoint_write_file(checkpoint, CHECKPOINT_RECOVERY_FILE, &points);
     if (r == 0)
         r = checkpoint_write_file(checkpoint, CHECKPOINT_START_FILE, &starts);
+    if (r == 0 && (checkpoint->has_cleaned || cleaned.size > sizeof("0\n0\n") - 1)) {
+        checkpoint->has_cleaned = true;
+        r = checkpoint_write_file(checkpoint, CHECKPOINT_CLEANER_FILE, &cleaned);
+    }
     if (r < 0) {
         pthread_mutex_lock(&checkpoint->mutex);
         checkpoint->dirty = true;

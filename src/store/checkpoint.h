@@ -2,8 +2,9 @@
 #pragma once
 /*
  * checkpoint: what a data directory remembers of all its partitions: the recovery point (everything
- * below is on the medium) and the log start, in Kafka's files `recovery-point-offset-checkpoint`
- * and `log-start-offset-checkpoint`. The table is shared by all loops and the pool; entries live as
+ * below is on the medium), the log start, and how far compaction got, in Kafka's files
+ * `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint` and
+ * `cleaner-offset-checkpoint`. The table is shared by all loops and the pool; entries live as
  * long as the table. Any thread.
  */
 #include "base/env.h"
@@ -16,9 +17,10 @@ struct checkpoint;
 struct checkpoint_mark {
     int64_t recovery_point;
     int64_t log_start;
+    int64_t cleaned_end; /* compacted up to here; 0: never */
 };
 
-/* Reads both files; missing or damaged ones count as empty (damage is logged). Blocks. */
+/* Reads the files; missing or damaged ones count as empty (damage is logged). Blocks. */
 struct checkpoint *checkpoint_new(struct env *env, const char *dir);
 void checkpoint_free(struct checkpoint *checkpoint);
 
@@ -32,5 +34,5 @@ void checkpoint_filter(
     struct checkpoint *checkpoint, bool (*keep)(void *ctx, const char *label), void *ctx);
 /* Changed since it was last written. */
 bool checkpoint_dirty(struct checkpoint *checkpoint);
-/* Writes both files when something changed, durably and atomically. Blocks. */
+/* Writes the files when something changed, durably and atomically. Blocks. */
 int checkpoint_write(struct checkpoint *checkpoint);

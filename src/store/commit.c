@@ -304,7 +304,7 @@ static void repair_collect(struct part *part, struct repair_task *repair)
 
 void part_repair(struct part *part)
 {
-    assert(part->phase == PART_REPAIRING && !part->preparing);
+    assert(part->phase == PART_REPAIRING && !part->preparing && !part->swapping);
     struct repair_task *repair = xnew(struct repair_task);
     repair_collect(part, repair);
     repair->fresh = segment_new(part->local->files, part->durable_end);
@@ -321,6 +321,6 @@ static void sync_failed(struct part *part, int error)
     part_set_phase(part, PART_REPAIRING);
     part_settle(part, &part->pending, PART_DONE_STORAGE);
     part->pending_size = 0;
-    if (!part->preparing) /* else part_prepare_done comes back to it */
+    if (!part->preparing && !part->swapping) /* else the end of that comes back to it */
         part_repair(part);
 }

@@ -440,12 +440,23 @@ static void delay_on_inner_failed(void *ctx, struct part *inner, int error)
     delay_fail_all(part);
 }
 
+static bool delay_on_inner_clean(void *ctx, struct part *inner, struct engine_clean *clean)
+{
+    struct delay_part *part = ctx;
+    (void)inner;
+    if (part->state != DELAY_OWNED)
+        return false;
+    return part->sink->on_clean == NULL ||
+           part->sink->on_clean(part->ctx, delay_part_handle(part), clean);
+}
+
 static const struct engine_sink delay_sink = {
     .on_acquired = delay_on_inner_acquired,
     .on_lost = delay_on_inner_lost,
     .on_committed = delay_on_inner_committed,
     .on_log_start = delay_on_inner_log_start,
     .on_failed = delay_on_inner_failed,
+    .on_clean = delay_on_inner_clean,
 };
 
 /* --- the table --- */

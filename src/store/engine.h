@@ -14,13 +14,13 @@
  * replay at the next on_acquired. No path, descriptor name, fsync or wall clock above this line;
  * parts are named by topic id and partition. The label is only for people (directory names).
  */
+#include "base/buffer.h"
 #include "base/chunk.h"
 #include "base/list.h"
 #include "base/uuid.h"
 #include "loop/loop.h"
 #include "store/batch.h"
 
-struct buffer;
 struct engine;
 struct offload;
 struct part; /* the engine's own; opaque above */
@@ -52,6 +52,10 @@ struct part_config {
     int64_t file_delete_delay_ms;
     int64_t flush_messages, flush_ms; /* INT64_MAX: left to the group commit */
     bool cleanup_delete, cleanup_compact;
+    /* compaction */
+    int64_t delete_retention_ms; /* how long tombstones stay once they were seen */
+    int64_t min_compaction_lag_ms, max_compaction_lag_ms;
+    double min_cleanable_ratio; /* share of bytes that were never compacted */
 };
 
 struct part_state {
@@ -62,6 +66,18 @@ struct part_state {
     int32_t leader_epoch;
     bool owned;
     uint64_t size; /* bytes in all segments */
+};
+
+/* What is above knows about a log that is to be compacted. */
+struct engine_clean_producer {
+    int64_t producer_id;
+    int64_t last_offset; /* of its last batch of data; -1: only a marker of it is known */
+    int16_t epoch;
+};
+struct engine_clean {
+    int64_t bound; /* nothing at or above is touched (the last stable offset); INT64_MAX: no such
+                      bound */
+    struct buffer producers; /* struct engine_clean_producer: the live ones */
 };
 
 /* Events of one part, on its home loop. `ctx` is what part_open was given. */
@@ -75,6 +91,9 @@ struct engine_sink {
         int64_t log_start); /* retention or part_set_log_start moved it */
     void (*on_failed)(void *ctx, struct part *part,
         int error); /* the part could not be opened or went offline; -errno */
+    /* The log is to be compacted: fills *clean (empty, without bound); the engine frees the
+     * buffers. False: not now. NULL: there are neither producers nor transactions. */
+    bool (*on_clean)(void *ctx, struct part *part, struct engine_clean *clean);
 };
 
 enum engine_append_flags {
@@ -206,8 +225,10 @@ struct engine_local_config {
     const char *dir;         /* the data directory, exists */
     unsigned files_open_max; /* descriptors kept for segments */
     int64_t retention_check_ms;
-    bool sync_all; /* ENGINE_APPEND_DURABLE means the medium (true) or the page cache
-                      (odradek.acks.all=written) */
+    int64_t cleaner_backoff_ms;  /* between looks for a log to compact; 0: never */
+    size_t cleaner_map_size_max; /* bytes of memory for the keys of one pass */
+    bool sync_all;               /* ENGINE_APPEND_DURABLE means the medium (true) or the page cache
+                                    (odradek.acks.all=written) */
 };
 
 /* Locks the directory, reads its checkpoints. -EWOULDBLOCK: another process has it. Parts are

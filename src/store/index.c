@@ -74,7 +74,8 @@ void index_note(struct index *index, int64_t base, const struct batch_header *he
 {
     int64_t delta = batch_last_offset(header) - base;
     assert(delta >= 0 && delta <= INT32_MAX && pos <= UINT32_MAX);
-    if (header->max_timestamp > index->max_timestamp) {
+    /* A batch that compaction emptied is nobody's answer to a question about times. */
+    if (header->records_count != 0 && header->max_timestamp > index->max_timestamp) {
         index->max_timestamp = header->max_timestamp;
         index->max_timestamp_delta = (uint32_t)delta;
     }

@@ -61,12 +61,14 @@ int part_index_rebuild(struct part *part, struct segment *segment, struct file *
         return error_trace(r);
     }
     index_seal(index);
+    *ret_index = index;
+    if (atomic_load(&segment->retired))
+        return 0;
     log_info("index.rebuilt", "partition=%s segment=%" PRId64, part->label, segment->base);
     r = index_save(part->local->env, part->dir, segment->base, index);
     if (r < 0) /* it is only a cache */
         log_warn("index.not_saved", "partition=%s segment=%" PRId64 " error=\"%s\"", part->label,
             segment->base, log_errno(-r).str);
-    *ret_index = index;
     return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/small_file.h"
+#include "store/cleaner.h"
 #include "store/part.h"
 
 #include <assert.h>
@@ -125,6 +126,11 @@ static void home_on_retention(struct timer *timer)
     timer_start(timer, home->loop, home->local->retention_check_ms, home_on_retention);
 }
 
+static void home_on_clean(struct timer *timer)
+{
+    home_clean(container_of(timer, struct home, cleaner_timer));
+}
+
 /* Sleeps until the first part is due; parts are few in which flush.ms is set. */
 static void home_on_flush(struct timer *timer)
 {
@@ -161,6 +167,9 @@ void home_add(struct home *home, struct part *part)
         timer_start(&home->checkpoint_timer, home->loop, LOCAL_CHECKPOINT_MS, home_on_checkpoint);
         timer_start(
             &home->retention_timer, home->loop, home->local->retention_check_ms, home_on_retention);
+        if (home->local->cleaner_backoff_ms > 0)
+            timer_start(
+                &home->cleaner_timer, home->loop, home->local->cleaner_backoff_ms, home_on_clean);
     }
     home_schedule(home, part);
 }
@@ -173,6 +182,7 @@ void home_remove(struct home *home, struct part *part)
         return;
     timer_stop(&home->checkpoint_timer);
     timer_stop(&home->retention_timer);
+    timer_stop(&home->cleaner_timer);
     timer_stop(&home->flush_timer);
     timer_stop(&home->space_timer);
 }
@@ -330,6 +340,8 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
     local->lock_fd = -1;
     local->sync_all = config->sync_all;
     local->retention_check_ms = config->retention_check_ms;
+    local->cleaner_backoff_ms = config->cleaner_backoff_ms;
+    local->cleaner_map_size_max = config->cleaner_map_size_max;
     local->files = files_new(config->env, config->files_open_max);
     local->n_homes = config->n_loops;
     for (unsigned i = 0; i < config->n_loops; i++) {

@@ -32,6 +32,7 @@ struct home {
     struct list_link parts;
     unsigned n_parts;
     struct timer retention_timer, checkpoint_timer; /* run while there are parts */
+    struct timer cleaner_timer;                     /* runs while there are parts */
     struct timer space_timer; /* runs while something is written, or the disk is full */
     bool space_wanted;        /* something was written since it fired */
     struct timer flush_timer; /* runs while a part has flush.ms */
@@ -51,6 +52,9 @@ struct local {
     bool was_clean;  /* the last owner of the directory stopped cleanly */
     bool sync_all;
     int64_t retention_check_ms;
+    int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
+    size_t cleaner_map_size_max;
+    atomic_bool cleaner_busy; /* a pass runs */
     atomic_bool full;         /* the disk nearly is */
     atomic_bool close_failed; /* no clean stop any more */
     unsigned n_homes;

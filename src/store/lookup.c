@@ -75,7 +75,7 @@ static int lookup_walk(struct lookup_task *task, struct lookup_place *place, str
         }
         if (r != 0)
             return r;
-        if (header.max_timestamp >= task->timestamp &&
+        if (header.max_timestamp >= task->timestamp && header.records_count != 0 &&
             batch_last_offset(&header) >= task->log_start) {
             task->found_offset = header.base_offset;
             task->found_timestamp = header.max_timestamp;
@@ -125,12 +125,28 @@ static void lookup_run(struct part_task *base)
 
 /* --- on the loop --- */
 
+static void lookup_start(
+    struct part *part, struct engine_call *call, bool find_max, int64_t timestamp);
+
+/* Whether what was looked into is still what the log consists of. */
+static bool lookup_holds(const struct lookup_task *task)
+{
+    for (unsigned i = 0; i < task->n_places; i++) {
+        if (!list_linked(&task->places[i].segment->link))
+            return false;
+    }
+    return true;
+}
+
 static void lookup_done(struct part_task *base)
 {
     struct lookup_task *task = container_of(base, struct lookup_task, task);
     struct part *part = base->part;
     struct engine_call *call = task->call;
     enum engine_status status = part_ready(part);
+    bool again = status == ENGINE_OK && !lookup_holds(task);
+    bool find_max = task->find_max;
+    int64_t timestamp = task->timestamp;
     if (status == ENGINE_OK && base->result != 0)
         status = base->result < 0 ? ENGINE_STORAGE : ENGINE_CORRUPT;
     call->offset = task->found_offset;
@@ -143,7 +159,10 @@ static void lookup_done(struct part_task *base)
         segment_unref(place->segment);
     }
     free(task);
-    call->done(call, status);
+    if (again)
+        lookup_start(part, call, find_max, find_max ? 0 : timestamp);
+    else
+        call->done(call, status);
 }
 
 static void lookup_place(struct lookup_task *task, struct segment *segment, bool active)

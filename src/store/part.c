@@ -143,7 +143,7 @@ void part_forget_recent(struct part *part)
 
 void part_mark(struct part *part)
 {
-    struct checkpoint_mark mark = {part->durable_end, part->log_start};
+    struct checkpoint_mark mark = {part->durable_end, part->log_start, part->cleaned_end};
     checkpoint_set(part->local->checkpoint, part->label, &mark);
 }
 
@@ -299,7 +299,11 @@ static bool part_must_roll(
     int64_t age_ms = active->first_timestamp >= 0 && header.max_timestamp >= 0
                          ? header.max_timestamp - active->first_timestamp
                          : env_real_ms(part->local->env) - active->created_ms;
-    return age_ms > config->segment_ms_max - active->roll_jitter_ms;
+    int64_t ms_max = config->segment_ms_max;
+    if (config->cleanup_compact && config->max_compaction_lag_ms > 0 &&
+        config->max_compaction_lag_ms < ms_max)
+        ms_max = config->max_compaction_lag_ms;
+    return age_ms > ms_max - active->roll_jitter_ms;
 }
 
 /* The batches of one append are in the file at active->size. */
@@ -537,7 +541,7 @@ static void part_prepare_done(struct part_task *task)
     index_unref(preparation->sealed);
     free(preparation);
     part_write_pending(part);
-    if (part->phase == PART_REPAIRING)
+    if (part->phase == PART_REPAIRING && !part->swapping)
         part_repair(part);
     if (retain)
         part_retain(part);

@@ -55,6 +55,7 @@ struct part {
     unsigned n_segments;
     uint64_t size; /* bytes in all segments */
     int64_t log_start, log_end, written_end, durable_end;
+    int64_t cleaned_end; /* everything below was compacted once */
 
     struct list_link pending; /* appends */
     size_t pending_size;
@@ -81,6 +82,12 @@ struct part {
     bool sync_wanted;       /* although nobody waits: a segment was rolled, flush.ms passed */
     int64_t dirty_since_ms; /* monotonic; 0: nothing written since the last sync */
     int error;              /* why it is offline */
+
+    struct cleaner_work *cleaning; /* a pass or a swap is under way */
+    bool swapping;                 /* segments are being replaced: none may go meanwhile */
+    bool clean_blocked;            /* never again in this process */
+    int64_t clean_after_ms;        /* monotonic: not before */
+    bool clean_more;               /* the last pass had not enough memory for all keys */
 
     struct engine_call *close_call;
     bool deleting;

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/small_file.h"
+#include "store/cleaner.h"
 #include "store/recovery.h"
 
 #include <assert.h>
@@ -117,6 +118,7 @@ struct recover_task {
     struct part_task task;
     struct recovery recovery;
     bool exists;
+    bool disowned; /* what the checkpoint said was about another topic */
 };
 
 static void recover_run(struct part_task *base)
@@ -129,6 +131,7 @@ static void recover_run(struct part_task *base)
             part->label);
         r = part_dir_disown(part);
         task->recovery.recovery_point = task->recovery.log_start = 0;
+        task->disowned = true;
         r = r < 0 ? r : PART_DIR_E_MISSING;
     }
     task->exists = r != PART_DIR_E_MISSING;
@@ -147,11 +150,15 @@ static void recover_adopt(struct part *part, struct recover_task *task)
         list_remove(&segment->link);
         part_add_segment(part, segment);
     }
+    if (task->disowned)
+        part->cleaned_end = 0;
     part->dir_exists = task->exists;
     part->dir_dirty = recovery->changed;
     part->log_start = recovery->log_start;
     part->log_end = part->written_end = recovery->log_end;
     part->durable_end = recovery->durable_end;
+    if (part->cleaned_end > part->durable_end)
+        part->cleaned_end = part->durable_end;
     part->sync_wanted = recovery->changed || part->durable_end < part->written_end;
     part_set_phase(part, PART_OWNED);
     if (task->exists)
@@ -195,8 +202,9 @@ static void part_recover(struct part *part)
         .log_start = mark.log_start,
         .index_interval_size = part->index_interval_size,
         .clean = local->was_clean,
-        .compacted = part->config.cleanup_compact,
+        .compacted = part->config.cleanup_compact || mark.cleaned_end > 0,
     };
+    part->cleaned_end = mark.cleaned_end;
     list_init(&task->recovery.segments);
     part_task_submit(part, &task->task, false, recover_run, recover_done);
 }
@@ -404,6 +412,7 @@ static void part_end(struct part *part, struct engine_call *call, bool deleting)
     assert(part->phase != PART_CLOSING);
     part->close_call = call;
     part->deleting = deleting;
+    part_clean_cancel(part);
     part_set_phase(part, PART_CLOSING);
     part_settle(part, &part->pending, PART_DONE_NOT_OWNER);
     part->pending_size = 0;

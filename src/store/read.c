@@ -8,6 +8,10 @@
  * cache. Everything else may have to wait for the disk and goes to the pool, which opens the file,
  * loads or rebuilds a sealed segment's index and finds the range.
  *
+ * In a compacted log offsets are missing: a read that starts in such a gap goes on behind it, if
+ * need be in the next segment. A batch without records, kept only for its producer's sake, begins
+ * no answer as long as something follows: there are clients that would never get past it.
+ *
  * An index that turns out to be wrong is rebuilt from the log once; damage that is met in the log
  * itself ends the range before it, and a read that starts there is answered with ENGINE_CORRUPT.
  */
@@ -27,6 +31,7 @@ struct read_task {
     struct range_query query;
     struct index *index; /* sealed segments; NULL: to be loaded */
     bool sealed;
+    bool whole;        /* batches without records are welcome */
     struct file *file; /* result */
     uint64_t pos, size;
 };
@@ -98,33 +103,60 @@ static enum engine_status read_status(struct part *part, int r, int64_t offset)
     return r < 0 ? ENGINE_STORAGE : ENGINE_CORRUPT;
 }
 
+static enum engine_status read_from(
+    struct part *part, struct engine_read *read, int64_t offset, bool whole);
+
+/* Compaction leaves gaps; anywhere else one is damage. */
+static bool read_may_skip(const struct part *part, int64_t offset)
+{
+    return part->config.cleanup_compact || offset < part->cleaned_end;
+}
+
+/* What the pool found out; ENGINE_PENDING: it has to look elsewhere. */
+static enum engine_status read_conclude(struct part *part, struct read_task *task)
+{
+    struct segment *segment = task->segment;
+    struct engine_read *read = task->read;
+    enum engine_status status = part_ready(part);
+    if (status != ENGINE_OK)
+        return status;
+    if (read->offset < part->log_start)
+        return ENGINE_OUT_OF_RANGE;
+    if (!list_linked(&segment->link)) /* it was compacted away meanwhile */
+        return read_from(part, read, read->offset, false);
+    status = read_status(part, task->task.result, task->query.offset);
+    bool gap = task->sealed && task->pos == task->query.end;
+    if (status == ENGINE_OK && gap && read_may_skip(part, task->query.offset))
+        return read_from(part, read, segment->end, task->whole);
+    if (status == ENGINE_OK && gap)
+        status = read_status(part, WALK_E_END, task->query.offset); /* a hole before the next one */
+    if (status == ENGINE_OK && task->size == 0 && task->query.skip_empty)
+        return read_from(part, read, read->offset, true);
+    if (status == ENGINE_OK)
+        read_fill(read, steal(&task->file), task->pos, task->size);
+    return status;
+}
+
 static void read_done(struct part_task *base)
 {
     struct read_task *task = container_of(base, struct read_task, task);
     struct part *part = base->part;
-    struct segment *segment = task->segment;
-    enum engine_status status = part_ready(part);
-    if (status == ENGINE_OK && task->query.offset < part->log_start)
-        status = ENGINE_OUT_OF_RANGE;
-    if (status == ENGINE_OK)
-        status = read_status(part, base->result, task->query.offset);
-    if (status == ENGINE_OK && task->sealed && task->pos == task->query.end)
-        status = read_status(part, WALK_E_END, task->query.offset); /* a hole before the next one */
-    if (status == ENGINE_OK)
-        read_fill(task->read, steal(&task->file), task->pos, task->size);
-    part_index_offer(part, segment, task->index);
+    struct engine_read *read = task->read;
+    part_index_offer(part, task->segment, task->index);
+    enum engine_status status = read_conclude(part, task);
     file_unref(task->file);
     index_unref(task->index);
-    segment_unref(segment);
-    struct engine_read *read = task->read;
+    segment_unref(task->segment);
     free(task);
-    read->done(read, status);
+    if (status != ENGINE_PENDING)
+        read->done(read, status);
 }
 
 static enum engine_status read_offload(struct part *part, struct segment *segment,
-    const struct range_query *query, struct engine_read *read)
+    const struct range_query *query, struct engine_read *read, bool whole)
 {
     struct read_task *task = xnew(struct read_task);
+    task->whole = whole;
     task->read = read;
     task->segment = segment_ref(segment);
     task->query = *query;
@@ -180,6 +212,45 @@ static int read_warm(
     return 0;
 }
 
+/* The segment with the first batch at or behind the offset, as far as the list tells. */
+static struct segment *read_segment(struct part *part, int64_t offset)
+{
+    struct segment *segment = part_segment_for(part, offset), *active = part_active(part);
+    while (segment != NULL && segment != active &&
+           (segment->end <= offset || segment->size == 0)) /* a gap between the two */
+        segment = list_entry(segment->link.next, struct segment, link);
+    return segment;
+}
+
+/* The answer to `read` from an offset that is not below its own: between them is nothing. */
+static enum engine_status read_from(
+    struct part *part, struct engine_read *read, int64_t offset, bool whole)
+{
+    int64_t bound = read->bound < part->written_end ? read->bound : part->written_end;
+    if (offset >= bound && offset > read->offset && !whole)
+        return read_from(part, read, read->offset, true); /* rather without records than nothing */
+    if (offset >= bound)
+        return ENGINE_OK;
+    struct segment *segment = read_segment(part, offset);
+    if (segment == NULL)
+        return ENGINE_CORRUPT;
+    struct range_query query = {
+        .offset = offset,
+        .bound = bound,
+        .size_max = read->size_max,
+        .one_at_least = read->one_at_least,
+        .start = {0, -1},
+        .jump = {0, -1},
+        .end = segment->size,
+        /* What an earlier life left behind is walked to its end: it may not be whole. */
+        .end_is_bound = segment == part_active(part) && segment->end <= bound && !segment->damaged,
+        .skip_empty = !whole && segment != part_active(part) && read_may_skip(part, offset),
+    };
+    if (segment == part_active(part) && read_warm(part, segment, &query, read) == 0)
+        return ENGINE_OK;
+    return read_offload(part, segment, &query, read, whole);
+}
+
 enum engine_status part_read(struct part *part, struct engine_read *read)
 {
     enum engine_status status = part_ready(part);
@@ -189,26 +260,5 @@ enum engine_status part_read(struct part *part, struct engine_read *read)
         return status;
     if (read->offset < part->log_start || read->offset > part->written_end)
         return ENGINE_OUT_OF_RANGE;
-    int64_t bound = read->bound < part->written_end ? read->bound : part->written_end;
-    if (read->offset >= bound)
-        return ENGINE_OK;
-    struct segment *segment = part_segment_for(part, read->offset);
-    if (segment != NULL && segment->end <= read->offset && segment != part_active(part))
-        segment = list_entry(segment->link.next, struct segment, link); /* a gap between the two */
-    if (segment == NULL)
-        return ENGINE_CORRUPT;
-    struct range_query query = {
-        .offset = read->offset,
-        .bound = bound,
-        .size_max = read->size_max,
-        .one_at_least = read->one_at_least,
-        .start = {0, -1},
-        .jump = {0, -1},
-        .end = segment->size,
-        /* What an earlier life left behind is walked to its end: it may not be whole. */
-        .end_is_bound = segment == part_active(part) && segment->end <= bound && !segment->damaged,
-    };
-    if (segment == part_active(part) && read_warm(part, segment, &query, read) == 0)
-        return ENGINE_OK;
-    return read_offload(part, segment, &query, read);
+    return read_from(part, read, read->offset, false);
 }

@@ -20,6 +20,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "store/cleaner_swap.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,6 +35,7 @@ struct listing {
     struct recovery *recovery;
     int64_t *bases;
     size_t count, capacity;
+    bool swaps;              /* files of a swap that a stop interrupted */
     struct buffer leftovers; /* NUL-terminated names of files that a stop left half-made */
 };
 
@@ -58,6 +60,8 @@ static int recovery_on_name(void *ctx, const char *name)
     } else if (name_ends_with(name, ".tmp") || name_ends_with(name, ".deleted") ||
                name_ends_with(name, ".cleaned")) {
         buffer_append(&listing->leftovers, name, strlen(name) + 1);
+    } else if (cleaner_swap_is_swap(name)) {
+        listing->swaps = true;
     }
     return 0;
 }
@@ -103,6 +107,12 @@ static int recovery_list(struct recovery *recovery)
     struct listing listing = {.recovery = recovery};
     struct env *env = recovery->env;
     int r = env->ops->dir_list(env, recovery->dir, recovery_on_name, &listing);
+    if (r >= 0 && listing.swaps)
+        r = cleaner_swap_recover(env, recovery->dir, recovery->label);
+    if (r >= 0 && listing.swaps) {
+        listing.count = listing.leftovers.size = 0;
+        r = env->ops->dir_list(env, recovery->dir, recovery_on_name, &listing);
+    }
     if (r >= 0 && listing.count > 0)
         qsort(listing.bases, listing.count, sizeof(*listing.bases), base_compare);
     for (size_t i = 0; r >= 0 && i < listing.count; i++)

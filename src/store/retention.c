@@ -158,7 +158,7 @@ static unsigned retain_count_much(struct part *part)
 
 void part_retain(struct part *part)
 {
-    if (part->phase != PART_OWNED || part->preparing || part->cutting ||
+    if (part->phase != PART_OWNED || part->preparing || part->cutting || part->swapping ||
         !part->config.cleanup_delete || list_empty(&part->segments))
         return;
     unsigned count = part->config.retention_ms < 0 ? 0 : retain_count_old(part);
@@ -170,6 +170,8 @@ void part_trim(struct part *part)
 {
     unsigned count = 0;
     struct segment *segment;
+    if (part->swapping) /* its end comes back to it */
+        return;
     list_for_each_entry (segment, &part->segments, link) {
         if (segment == part_active(part) || segment->end > part->log_start)
             break;

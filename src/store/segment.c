@@ -134,7 +134,8 @@ static int walk_anchor(
     return r == 0 && batch_last_offset(ret_header) == anchor->last_offset ? 0 : RANGE_E_ANCHOR;
 }
 
-/* The first batch that ends at or behind the offset. 0, WALK_E_*, RANGE_E_ANCHOR or -errno. */
+/* The first batch that ends at or behind the offset and is wanted. 0, WALK_E_*, RANGE_E_ANCHOR or
+ * -errno. */
 static int range_find_start(struct walk *walk, const struct range_query *query, uint64_t *ret_pos,
     struct batch_header *ret_header)
 {
@@ -143,7 +144,8 @@ static int range_find_start(struct walk *walk, const struct range_query *query, 
         int r = walk_anchor(walk, &query->start, pos, &header);
         if (r != 0)
             return r;
-        if (batch_last_offset(&header) >= query->offset) {
+        if (batch_last_offset(&header) >= query->offset &&
+            (header.records_count != 0 || !query->skip_empty)) {
             *ret_pos = pos;
             *ret_header = header;
             return 0;

@@ -8,6 +8,8 @@
 #include "store/files.h"
 #include "store/index.h"
 
+#include <stdatomic.h>
+
 /* Positions are 32 bits in the index, signed in Kafka's. */
 #define SEGMENT_SIZE_MAX ((uint64_t)INT32_MAX)
 
@@ -16,6 +18,7 @@ struct segment {
     struct files *files;
     int64_t base; /* offset in its name; its first batch has this or a higher one */
     struct files_slot slot;
+    atomic_bool retired; /* compacted away: its names on the disk are another segment's now */
     /* home loop only */
     struct list_link link;
     uint64_t size;           /* bytes of whole, written batches */
@@ -84,6 +87,7 @@ struct range_query {
     struct anchor jump;  /* where to look for the range's end; used when behind its start */
     uint64_t end;        /* bytes of the file that count */
     bool end_is_bound;   /* every batch before `end` is below the bound */
+    bool skip_empty;     /* the range does not start with batches without records */
 };
 
 enum { RANGE_E_ANCHOR = 3 }; /* an anchor is wrong */

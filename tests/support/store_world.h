@@ -18,6 +18,9 @@ struct world {
     struct part_config config;
     unsigned files_open_max;
     bool sync_all;
+    bool gaps;                  /* offsets may be missing: the log is compacted */
+    int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
+    size_t cleaner_map_size_max;
     struct part *part;
     unsigned n_acquired, n_lost, n_failed, n_committed, n_start_moved;
     int64_t high_watermark, log_start;
