@@ -61,6 +61,6 @@ enum handle_result create_partitions_handle(struct request *req,
         if (asked->assignments_count >= 0)
             op_check_assignments(req, op, asked);
     }
-    topics_join_refuse_duplicates(join);
+    topics_join_unite_duplicates(join);
     return topics_join_start(join);
 }

@@ -113,6 +113,6 @@ enum handle_result create_topics_handle(struct request *req,
         topics_join_new(req, TOPICS_CREATE, (size_t)request->topics_count, create_topics_finish);
     for (int32_t i = 0; i < request->topics_count; i++)
         op_prepare(req, &join->ops[i], request, i);
-    topics_join_refuse_duplicates(join);
+    topics_join_unite_duplicates(join);
     return topics_join_start(join);
 }

@@ -63,6 +63,6 @@ enum handle_result delete_topics_handle(struct request *req,
     }
     for (size_t i = 0; i < join->count; i++)
         op_check(req, &join->ops[i]);
-    topics_join_refuse_duplicates(join);
+    topics_join_unite_duplicates(join);
     return topics_join_start(join);
 }

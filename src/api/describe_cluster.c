@@ -24,7 +24,6 @@ enum handle_result describe_cluster_handle(struct request *req,
     const struct describe_cluster_request *request, struct describe_cluster_response *response)
 {
     struct broker *broker = request_broker(req);
-    response->endpoint_type = request->endpoint_type;
     response->cluster_id = slice_from_str(broker_cluster_id(broker));
     if (request->endpoint_type != ENDPOINT_BROKERS) {
         bool known = request->endpoint_type == ENDPOINT_CONTROLLERS;

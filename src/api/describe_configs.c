@@ -143,7 +143,7 @@ static void describe_topic(const struct describe *describe)
     if (topic == NULL) {
         describe_failed(describe,
             topic_name_valid(name) ? KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
-                                   : KAFKA_ERROR_INVALID_TOPIC_EXCEPTION,
+                                   : KAFKA_ERROR_INVALID_REQUEST,
             arena_printf(describe_arena(describe), "There is no topic '%.*s'.", SLICE_FMT(name)));
         return;
     }

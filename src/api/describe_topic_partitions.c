@@ -45,6 +45,11 @@ static size_t names_collect(struct request *req,
     return unique;
 }
 
+static bool names_have(const struct slice *names, size_t count, struct slice name)
+{
+    return bsearch(&name, names, count, sizeof(names[0]), slices_compare) != NULL;
+}
+
 static void fill_partition(const struct describe *describe, const struct topic *topic,
     int32_t index, struct describe_topic_partitions_response_partition *answer)
 {
@@ -130,14 +135,17 @@ enum handle_result describe_topic_partitions_handle(struct request *req,
     const struct describe_topic_partitions_request_cursor *cursor = request->cursor;
     struct describe describe = {
         .req = req, .response = response, .room = PARTITIONS_PER_ANSWER_MAX};
-    if (request->response_partition_limit > 0 && request->response_partition_limit < describe.room)
-        describe.room = request->response_partition_limit;
+    if (request->response_partition_limit < describe.room)
+        describe.room =
+            request->response_partition_limit < 1 ? 1 : request->response_partition_limit;
     describe.node = arena_new(&req->arena, int32_t);
     *describe.node = broker_id(request_broker(req));
     response->topics =
         arena_new_n(&req->arena, struct describe_topic_partitions_response_topic, count + 1);
     response->topics_count = 0;
-    if (cursor != NULL && cursor->partition_index < 0) {
+    if (cursor != NULL &&
+        (cursor->partition_index < 0 ||
+            (request->topics_count > 0 && !names_have(names, count, cursor->topic_name)))) {
         for (size_t i = 0; i < count; i++)
             topic_add(&describe, names[i])->error_code = KAFKA_ERROR_INVALID_REQUEST;
         return HANDLE_DONE;

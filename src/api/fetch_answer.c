@@ -3,6 +3,8 @@
 #include "api/lookup.h"
 #include "wire/errors.gen.h"
 
+#define VERSION_TOPICS_BY_ID 13 /* names before it */
+
 /* What a partition answers before anything is known of it, and with every error. */
 static void fetch_partition_init(struct fetch *fetch, struct fetch_response_partition *response)
 {
@@ -21,6 +23,8 @@ static int16_t fetch_check(struct fetch *fetch, const struct topic *topic, struc
     int32_t index, struct part_id *ret_id)
 {
     int16_t error = lookup_partition(topic, asked_id, index, ret_id);
+    if (topic == NULL && fetch->req->version >= VERSION_TOPICS_BY_ID)
+        return KAFKA_ERROR_UNKNOWN_TOPIC_ID; /* also for the id that is zero */
     if (error != KAFKA_ERROR_NONE)
         return error;
     /* Clients of that age cannot decompress it. */

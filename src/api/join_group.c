@@ -92,6 +92,8 @@ enum handle_result join_group_handle(struct request *req, const struct join_grou
 {
     if (req->version < 7)
         response->protocol_name = SLICE_LIT(""); /* not nullable there */
+    else
+        response->protocol_name = SLICE_NULL;
     if (request->group_id.size == 0) {
         response->error_code = KAFKA_ERROR_INVALID_GROUP_ID;
         response->member_id = request->member_id;

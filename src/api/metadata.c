@@ -100,11 +100,12 @@ static bool asked_by_id(const struct metadata_request_topic *asked)
 }
 
 /* The topic a request names, by name or (since version 12) by id; NULL: none. */
-static struct topic *topic_asked(
-    const struct image *image, const struct metadata_request_topic *asked)
+static struct topic *topic_asked(const struct request *req, const struct image *image,
+    const struct metadata_request_topic *asked)
 {
-    if (asked_by_id(asked))
-        return image_topic_by_id(image, asked->topic_id);
+    if (asked_by_id(asked)) /* versions 10 and 11 have the field, but may not use it */
+        return req->version < VERSION_TOPICS_BY_ID ? NULL
+                                                   : image_topic_by_id(image, asked->topic_id);
     return image_topic(image, asked->name);
 }
 
@@ -142,7 +143,7 @@ static void fill_asked(struct metadata_state *state)
         if (map_put(&seen, key, (void *)asked) != NULL)
             continue;
         struct metadata_response_topic *answer = &response->topics[response->topics_count++];
-        const struct topic *topic = topic_asked(image, asked);
+        const struct topic *topic = topic_asked(state->req, image, asked);
         metadata_response_topic_init(answer);
         if (topic != NULL)
             fill_topic(state, topic, answer);

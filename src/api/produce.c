@@ -17,6 +17,8 @@
 
 #include <inttypes.h>
 
+#define VERSION_TOPICS_BY_ID 13 /* names before it */
+
 struct produce {
     struct request *req;
     struct broker *broker;
@@ -170,6 +172,8 @@ static int16_t produce_check_topic(struct produce *produce, const struct topic *
     struct uuid asked_id, int32_t index, struct part_id *ret_id)
 {
     int16_t error = lookup_partition(topic, asked_id, index, ret_id);
+    if (topic == NULL && produce->req->version >= VERSION_TOPICS_BY_ID)
+        return KAFKA_ERROR_UNKNOWN_TOPIC_ID; /* also for the id that is zero */
     if (error != KAFKA_ERROR_NONE)
         return error;
     if (topic->internal && !slice_equal_str(produce->req->client_id, "__admin_client"))

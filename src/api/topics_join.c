@@ -43,6 +43,24 @@ void topics_join_refuse_duplicates(struct topics_join *join)
         map_deinit(&seen[i]);
 }
 
+void topics_join_unite_duplicates(struct topics_join *join)
+{
+    struct map seen[TOPICS_CONFIGURE_BROKER + 1] = {0};
+    size_t kept = 0;
+    topics_join_refuse_duplicates(join);
+    for (size_t i = 0; i < join->count; i++) {
+        struct topics_op *op = &join->ops[i];
+        if (map_get(&seen[op->type], op_key(op)) != NULL)
+            continue;
+        struct topics_op *to = &join->ops[kept++];
+        *to = *op;
+        map_put(&seen[to->type], op_key(to), to); /* the key must not move any more */
+    }
+    join->count = kept;
+    for (size_t i = 0; i < ARRAY_COUNT(seen); i++)
+        map_deinit(&seen[i]);
+}
+
 static void join_finish(struct topics_join *join)
 {
     join->finish(join);

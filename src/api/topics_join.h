@@ -21,6 +21,8 @@ struct topics_join *topics_join_new(struct request *req, enum topics_op_type typ
     void (*finish)(struct topics_join *join));
 /* Refuses operations of one type that name the same thing, all of them. */
 void topics_join_refuse_duplicates(struct topics_join *join);
+/* The same, but only the first of them stays and is answered, as Kafka does for topics. */
+void topics_join_unite_duplicates(struct topics_join *join);
 /* Leaves out operations with an error set already. HANDLE_DONE: nothing was to be sent, finish has
  * run. Else the request is completed after finish. */
 enum handle_result topics_join_start(struct topics_join *join);

@@ -127,7 +127,7 @@ START_TEST(describe_what_is_not_there)
 {
     ck_assert_int_eq(
         describe(4, 2, "nothing", NULL)->error_code, KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
-    ck_assert_int_eq(describe(4, 2, "a/b", NULL)->error_code, KAFKA_ERROR_INVALID_TOPIC_EXCEPTION);
+    ck_assert_int_eq(describe(4, 2, "a/b", NULL)->error_code, KAFKA_ERROR_INVALID_REQUEST);
     const struct describe_configs_response_result *result = describe(4, 4, "2", NULL);
     ck_assert_int_eq(result->error_code, KAFKA_ERROR_INVALID_REQUEST);
     ck_assert_text(result->error_message, "expected 1 or empty string, but received 2");

@@ -130,6 +130,18 @@ START_TEST(metadata_by_id)
 }
 END_TEST
 
+/* The id says which topic is meant, whatever the name; before version 12 it may not be used. */
+START_TEST(metadata_by_id_and_name)
+{
+    struct uuid id = admin_create(harness, "orders", 1);
+    struct metadata_request *request = request_for(NAMES("other"));
+    request->topics[0].topic_id = id;
+    ck_assert_slice(ask(12, request)->topics->name, "orders");
+    ck_assert_int_eq(ask(11, request)->topics->error_code, KAFKA_ERROR_INVALID_REQUEST);
+    ck_assert_int_eq(ask(1, request_for(-1, NULL))->topics_count, 1); /* nothing was created */
+}
+END_TEST
+
 START_TEST(metadata_authorized_operations)
 {
     admin_create(harness, "orders", 1);
@@ -198,6 +210,6 @@ END_TEST
 
 TEST_MAIN_FIXTURE("api/metadata", setup, teardown, metadata_names_the_broker,
     metadata_creates_what_is_missing, metadata_creates_only_when_allowed, metadata_all_topics,
-    metadata_bad_names, metadata_by_id, metadata_authorized_operations,
+    metadata_bad_names, metadata_by_id, metadata_by_id_and_name, metadata_authorized_operations,
     metadata_joins_a_creation_in_flight, metadata_survives_a_restart,
     metadata_many_topics_in_one_request)
