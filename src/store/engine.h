@@ -149,12 +149,23 @@ struct engine_call {
     struct part *part;
 };
 
+/* A marker has some 80 bytes. */
+#define ENGINE_REPLAY_CONTROL_SIZE_MAX 4096
+
+/* Whether a walk of headers brings this batch as a whole. */
+static inline bool engine_replay_whole(const struct batch_header *header)
+{
+    return (header->attributes & BATCH_CONTROL) != 0 &&
+           batch_size(header) <= ENGINE_REPLAY_CONTROL_SIZE_MAX;
+}
+
 /* A walk over stored batches in offset order, for rebuilding state. visit and done run on the home
  * loop, in pieces. */
 struct engine_replay {
     /* in */
     int64_t from;      /* first offset of interest */
-    bool headers_only; /* visit gets BATCH_HEADER_SIZE bytes, else whole batches */
+    bool headers_only; /* visit gets BATCH_HEADER_SIZE bytes, but of control batches (up to
+                          ENGINE_REPLAY_CONTROL_SIZE_MAX) all; else whole batches */
     /* `batch` is valid during the call. Non-zero ends the walk (done gets ENGINE_OK). */
     int (*visit)(
         struct engine_replay *replay, const struct batch_header *header, struct slice batch);

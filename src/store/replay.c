@@ -34,6 +34,21 @@ struct replay_task {
 
 /* --- on the pool --- */
 
+/* The rest of a control batch whose header is there already. */
+static int replay_read_rest(
+    struct replay_task *task, struct file *file, uint64_t pos, const struct batch_header *header)
+{
+    size_t size = batch_size(header) - BATCH_HEADER_SIZE;
+    uint8_t *at = buffer_reserve(&task->bytes, size);
+    ssize_t n = file->env->ops->file_pread(file->env, file->fd, at, size, pos + BATCH_HEADER_SIZE);
+    if (n < 0)
+        return error_trace((int)n);
+    if ((size_t)n < size)
+        return WALK_E_BAD;
+    task->bytes.size += size;
+    return 0;
+}
+
 static int replay_read_headers(struct replay_task *task, struct file *file, uint64_t pos)
 {
     struct walk walk;
@@ -47,6 +62,11 @@ static int replay_read_headers(struct replay_task *task, struct file *file, uint
         if (r != 0 || batch_last_offset(&header) >= task->end)
             return 0;
         buffer_append(&task->bytes, bytes, BATCH_HEADER_SIZE);
+        if (engine_replay_whole(&header)) {
+            r = replay_read_rest(task, file, pos, &header);
+            if (r != 0)
+                return r;
+        }
         pos += batch_size(&header);
     }
     return 0;
@@ -117,9 +137,10 @@ static int replay_visit(struct replay_task *task)
     const uint8_t *at = task->bytes.data, *end = at + task->bytes.size;
     while (at < end) {
         struct batch_header header = batch_header_parse(at);
-        size_t size = task->headers_only ? BATCH_HEADER_SIZE : batch_size(&header);
+        bool whole = !task->headers_only || engine_replay_whole(&header);
+        size_t size = whole ? batch_size(&header) : BATCH_HEADER_SIZE;
         assert(batch_header_sane(&header) && size <= (size_t)(end - at));
-        if (!task->headers_only && !batch_crc_valid(at, &header))
+        if (whole && !batch_crc_valid(at, &header))
             log_error("partition.damaged",
                 "partition=%s first_missing=%" PRId64 " next_offset=%" PRId64
                 " reason=\"its checksum is wrong\"",

@@ -75,7 +75,8 @@ static void fake_end_replay(struct fake_part *part, enum engine_status status)
         return;
     for (size_t i = 0; status == ENGINE_OK && i < part->batches_count; i++) {
         const struct batch_header *header = &part->batches[i].header;
-        size_t size = replay->headers_only ? BATCH_HEADER_SIZE : batch_size(header);
+        size_t size = replay->headers_only && !engine_replay_whole(header) ? BATCH_HEADER_SIZE
+                                                                           : batch_size(header);
         if (batch_last_offset(header) < replay->from)
             continue;
         if (replay->visit(
