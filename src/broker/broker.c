@@ -16,6 +16,7 @@
 #include "broker/broker_internal.h"
 #include "broker/draft.h"
 #include "broker/groups.h"
+#include "broker/txns.h"
 
 /* --- where things are --- */
 
@@ -41,6 +42,11 @@ const struct broker_settings *broker_settings(struct broker *broker)
 struct groups *broker_groups(struct broker *broker)
 {
     return broker_here(broker)->groups;
+}
+
+struct txns *broker_txns(struct broker *broker)
+{
+    return broker_here(broker)->txns;
 }
 
 struct env *broker_env(struct broker *broker)
@@ -135,6 +141,13 @@ int32_t broker_group_partition(struct broker *broker, struct slice group)
     return (int32_t)(java_hash(group) & INT32_MAX) % count;
 }
 
+int32_t broker_txn_partition(struct broker *broker, struct slice transactional_id)
+{
+    const struct topic *topic = broker_image(broker)->transactions;
+    assert(topic != NULL);
+    return (int32_t)(java_hash(transactional_id) & INT32_MAX) % topic->partitions_count;
+}
+
 struct loop *broker_group_home(struct broker *broker, struct slice group)
 {
     struct topic offsets = {.internal = true};
@@ -163,42 +176,53 @@ void broker_call_begin(
     loop_post(broker->loops[0], &call->msg, fn);
 }
 
-/* --- __consumer_offsets --- */
+/* --- __consumer_offsets, __transaction_state --- */
 
-struct offsets_ensure {
+struct internal_ensure {
     struct topics_op op;
     struct arena arena;
     struct broker_call *call;
 };
 
-static void offsets_on_ensured(struct broker_call *op_call)
+static void internal_on_ensured(struct broker_call *op_call)
 {
-    struct offsets_ensure *ensure = container_of(op_call, struct offsets_ensure, op.call);
+    struct internal_ensure *ensure = container_of(op_call, struct internal_ensure, op.call);
     struct broker_call *call = ensure->call;
     call->result = ensure->op.error == TOPICS_OK ? 0 : -EIO;
     if (call->result < 0)
-        log_error("offsets.create", "text=%s", log_quote(ensure->op.message).str);
+        log_error("topic.internal.create", "topic=%s text=%s", log_quote(ensure->op.name).str,
+            log_quote(ensure->op.message).str);
     topics_op_deinit(&ensure->op);
     arena_deinit(&ensure->arena);
     free(ensure);
     call->done(call);
 }
 
-void broker_offsets_ensure(struct broker *broker, struct broker_call *call)
+static void internal_ensure(struct broker *broker, struct broker_call *call, struct slice name)
 {
-    struct offsets_ensure *ensure = xnew(struct offsets_ensure);
+    struct internal_ensure *ensure = xnew(struct internal_ensure);
     ensure->call = call;
     call->loop = loop_current();
     arena_init(&ensure->arena, SIZE_MAX);
     ensure->op = (struct topics_op){
-        .call.done = offsets_on_ensured,
+        .call.done = internal_on_ensured,
         .type = TOPICS_ENSURE,
         .arena = &ensure->arena,
-        .name = SLICE_LIT(TOPIC_NAME_OFFSETS),
+        .name = name,
         .partitions = -1,
         .replication = -1,
     };
     topics_submit(broker, &ensure->op);
+}
+
+void broker_offsets_ensure(struct broker *broker, struct broker_call *call)
+{
+    internal_ensure(broker, call, SLICE_LIT(TOPIC_NAME_OFFSETS));
+}
+
+void broker_transactions_ensure(struct broker *broker, struct broker_call *call)
+{
+    internal_ensure(broker, call, SLICE_LIT(TOPIC_NAME_TRANSACTIONS));
 }
 
 /* --- connections that end --- */
@@ -396,6 +420,7 @@ int broker_new(const struct broker_params *params, struct broker **ret_broker)
         at->loop = broker->loops[i];
         at->index = i;
         at->groups = groups_new(broker, at->loop);
+        at->txns = txns_new(broker, at->loop);
     }
     *ret_broker = broker;
     return 0;
@@ -516,8 +541,8 @@ void broker_free(struct broker *broker)
         return;
     for (unsigned i = 0; i < broker->loops_count; i++) {
         struct broker_loop *at = &broker->by_loop[i];
-        if (at->groups != NULL)
-            groups_free(at->groups);
+        groups_free(at->groups);
+        txns_free(at->txns);
         assert(at->parts.count == 0);
         map_deinit(&at->parts);
         image_put(at->image);

@@ -18,6 +18,7 @@
 struct broker;
 struct partition;
 struct groups;
+struct txns;
 struct meta;
 struct sockaddr_storage;
 struct offload;
@@ -50,8 +51,9 @@ struct image {
     struct ref ref;
     uint64_t revision;
     struct broker_settings *settings;
-    struct topic *offsets; /* __consumer_offsets, NULL while nobody needed it */
-    struct topic **topics; /* sorted by name */
+    struct topic *offsets;      /* __consumer_offsets, NULL while nobody needed it */
+    struct topic *transactions; /* __transaction_state, likewise */
+    struct topic **topics;      /* sorted by name */
     size_t topics_count;
     int64_t partitions_count;  /* of all topics */
     struct map by_name, by_id; /* key: name bytes; 16 id bytes */
@@ -76,6 +78,10 @@ struct loop *broker_group_home(struct broker *broker, struct slice group);
 /* On the group's home loop: the coordinator state of this loop. */
 struct groups *broker_groups(struct broker *broker);
 
+/* The same for transactional ids, once image->transactions is there. */
+int32_t broker_txn_partition(struct broker *broker, struct slice transactional_id);
+struct txns *broker_txns(struct broker *broker);
+
 /* A wish that is fulfilled elsewhere and answered on the loop that asked. Embedded; the caller's
  * memory until done. */
 struct broker_call {
@@ -91,6 +97,8 @@ struct broker_call {
 /* __consumer_offsets exists, its partitions are usable and their groups loaded when done comes
  * (never from within). Any loop; cheap when image->offsets is there already, but then needless. */
 void broker_offsets_ensure(struct broker *broker, struct broker_call *call);
+/* The same for __transaction_state. */
+void broker_transactions_ensure(struct broker *broker, struct broker_call *call);
 
 /* A producer id that no producer ever had, also over restarts (blocks are reserved in meta). Any
  * loop; done as above. */

@@ -16,6 +16,7 @@ struct broker_loop {
     unsigned index;
     struct image *image;
     struct groups *groups;
+    struct txns *txns;
     struct map parts; /* part_slot.key -> struct part_slot */
 };
 

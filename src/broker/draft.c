@@ -182,12 +182,11 @@ static bool replication_allowed(const struct draft *draft, struct topics_op *op)
     return false;
 }
 
-/* __consumer_offsets is made as groups need it when nothing else is asked for. */
-static void create_offsets_defaults(const struct draft *draft, struct topics_op *op)
+/* The coordinators' topics are made as they need them when nothing else is asked for. */
+static void create_internal_defaults(struct topics_op *op, int32_t partitions, int32_t segment_size)
 {
-    const struct group_settings *group = &draft->settings->group;
     if (op->partitions == -1)
-        op->partitions = group->offsets_partitions;
+        op->partitions = partitions;
     if (op->configs_count > 0)
         return;
     struct topics_config *configs = arena_new_n(op->arena, struct topics_config, 3);
@@ -196,7 +195,7 @@ static void create_offsets_defaults(const struct draft *draft, struct topics_op 
     configs[1] = (struct topics_config){
         SLICE_LIT("compression.type"), SLICE_LIT("producer"), TOPICS_CONFIG_SET};
     configs[2] = (struct topics_config){SLICE_LIT("segment.bytes"),
-        arena_printf(op->arena, "%" PRId32, group->offsets_segment_size), TOPICS_CONFIG_SET};
+        arena_printf(op->arena, "%" PRId32, segment_size), TOPICS_CONFIG_SET};
     op->configs = configs;
     op->configs_count = 3;
 }
@@ -206,7 +205,11 @@ static void apply_create(struct draft *draft, struct topics_op *op)
     struct override_change *changes = NULL;
     size_t changes_count = 0;
     if (slice_equal_str(op->name, TOPIC_NAME_OFFSETS))
-        create_offsets_defaults(draft, op);
+        create_internal_defaults(op, draft->settings->group.offsets_partitions,
+            draft->settings->group.offsets_segment_size);
+    else if (slice_equal_str(op->name, TOPIC_NAME_TRANSACTIONS))
+        create_internal_defaults(
+            op, draft->settings->txn.state_partitions, draft->settings->txn.state_segment_size);
     int32_t partitions =
         op->partitions == -1 ? draft->settings->partitions_default : op->partitions;
     struct topic *existing = draft_topic(draft, op->name);

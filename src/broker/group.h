@@ -49,6 +49,9 @@ enum group_error {
     GROUP_E_METADATA_TOO_LARGE,
     GROUP_E_UNKNOWN_PARTITION,
     GROUP_E_UNKNOWN_TOPIC_ID,
+    GROUP_E_FENCED_PRODUCER,  /* transactional: a newer producer has taken over */
+    GROUP_E_UNKNOWN_PRODUCER, /* transactional: the id belongs to another producer id */
+    GROUP_E_NOT_IN_TXN,       /* transactional: the group was not added to the transaction */
 };
 
 struct group;
@@ -197,6 +200,10 @@ enum group_error group_leave(
     struct group *group, struct slice member_id, struct slice instance_id, struct slice reason);
 /* May this member commit offsets now? Refreshes its session when it may. */
 enum group_error group_may_commit(
+    struct group *group, struct slice member_id, struct slice instance_id, int32_t generation);
+/* The same within a transaction: who names no member is believed, and the end of a rebalance is not
+ * waited for. */
+enum group_error group_may_commit_in_txn(
     struct group *group, struct slice member_id, struct slice instance_id, int32_t generation);
 
 /* --- events --- */

@@ -143,6 +143,17 @@ void group_write_offset_tombstone(
     group_write_end(write, true);
 }
 
+void group_write_in_txn(struct group_write *write, struct slice transactional_id,
+    int64_t producer_id, int16_t epoch, bool add)
+{
+    write->builder.attributes = BATCH_TRANSACTIONAL;
+    write->builder.producer_id = producer_id;
+    write->builder.producer_epoch = epoch;
+    write->builder.base_sequence = -1;
+    write->append.transactional_id = transactional_id;
+    write->append.txn_add = add;
+}
+
 /* --- appending --- */
 
 static enum group_error group_log_error(enum partition_error error)
@@ -152,6 +163,9 @@ static enum group_error group_log_error(enum partition_error error)
     case PARTITION_PENDING: return GROUP_OK;
     case PARTITION_NOT_OWNER:
     case PARTITION_STORAGE: return GROUP_E_NOT_COORDINATOR;
+    case PARTITION_INVALID_PRODUCER_EPOCH: return GROUP_E_FENCED_PRODUCER;
+    case PARTITION_UNKNOWN_TXN_PRODUCER: return GROUP_E_UNKNOWN_PRODUCER;
+    case PARTITION_NOT_IN_TXN: return GROUP_E_NOT_IN_TXN;
     default: return GROUP_E_UNAVAILABLE;
     }
 }

@@ -35,6 +35,10 @@ void group_write_offset(
     struct group_write *write, struct slice group, const struct group_offset *offset);
 void group_write_offset_tombstone(
     struct group_write *write, struct slice group, struct slice topic, int32_t partition);
+/* What is written belongs to a transaction; `add`: and adds this partition to it. The id lives
+ * until done. */
+void group_write_in_txn(struct group_write *write, struct slice transactional_id,
+    int64_t producer_id, int16_t epoch, bool add);
 static inline bool group_write_empty(const struct group_write *write)
 {
     return write->builder.records_count == 0;

@@ -356,3 +356,21 @@ enum group_error group_may_commit(
     group_refresh(group_member(group, member_id), 0);
     return GROUP_OK;
 }
+
+enum group_error group_may_commit_in_txn(
+    struct group *group, struct slice member_id, struct slice instance_id, int32_t generation)
+{
+    if (group->state == GROUP_DEAD)
+        return GROUP_E_UNAVAILABLE;
+    if (generation < 0 && member_id.size == 0 && slice_is_null(instance_id))
+        return GROUP_OK;
+    if (group->state == GROUP_EMPTY && generation < 0)
+        return GROUP_OK;
+    enum group_error error = group_check_member(group, member_id, instance_id);
+    if (error != GROUP_OK)
+        return error;
+    if (generation != group->generation)
+        return GROUP_E_ILLEGAL_GENERATION;
+    group_refresh(group_member(group, member_id), 0);
+    return GROUP_OK;
+}

@@ -151,6 +151,7 @@ void groups_free(struct groups *groups)
             groups_load_cancel(shard->load);
         groups_shard_empty(shard, GROUP_E_UNAVAILABLE);
         assert(shard->waiting_count == 0);
+        groups_txn_ends_run(shard, false);
         timer_stop(&shard->timer);
         list_remove(&shard->link);
         free(shard);
@@ -173,6 +174,8 @@ struct groups_entry *groups_entry_new(struct groups_shard *shard, struct slice g
     entry->group = group_new(group, groups->loop, &groups->config, &groups_hooks, groups);
     entry->group->owner = entry;
     entry->offsets = GROUP_OFFSETS_NULL;
+    entry->pending = GROUP_PENDING_NULL;
+    list_init(&entry->txn_commits);
     map_put(&shard->entries, entry->group->id, entry);
     groups->entries_count++;
     return entry;
@@ -181,7 +184,9 @@ struct groups_entry *groups_entry_new(struct groups_shard *shard, struct slice g
 static void groups_entry_free(struct groups_entry *entry)
 {
     assert(entry->group == NULL && entry->shard == NULL && entry->writes_count == 0);
+    assert(list_empty(&entry->txn_commits));
     group_offsets_deinit(&entry->offsets);
+    group_pending_deinit(&entry->pending);
     free(entry);
 }
 
@@ -190,6 +195,8 @@ void groups_entry_kill(struct groups_entry *entry, enum group_error error)
     struct groups_shard *shard = entry->shard;
     map_remove(&shard->entries, entry->group->id);
     shard->groups->entries_count--;
+    if (list_linked(&entry->pending_link))
+        list_remove(&entry->pending_link);
     entry->shard = NULL;
     group_free(steal(&entry->group), error);
     if (entry->writes_count == 0)
@@ -207,7 +214,7 @@ bool groups_entry_reap(struct groups_entry *entry, struct group_write *write)
 {
     struct group *group = entry->group;
     if (group->state != GROUP_EMPTY || group->pending_count > 0 || entry->writes_count > 0 ||
-        entry->offsets.map.count > 0)
+        entry->offsets.map.count > 0 || entry->pending.by_producer.count > 0)
         return false;
     if (group->generation > 0) {
         if (write == NULL)
@@ -265,6 +272,7 @@ void groups_drop(struct groups *groups, int32_t index)
         groups_load_cancel(shard->load);
     shard->state = SHARD_ABSENT;
     shard->partition = NULL;
+    groups_txn_ends_run(shard, false);
     if (shard->entries.count > 0)
         log_info("groups.dropped", "partition=%" PRId32 " groups=%zu", index, shard->entries.count);
     groups_shard_empty(shard, GROUP_E_NOT_COORDINATOR);

@@ -11,6 +11,7 @@
 #include "broker/broker.h"
 #include "broker/group.h"
 #include "broker/group_offsets.h"
+#include "broker/group_pending.h"
 #include "loop/loop.h"
 
 struct broker;
@@ -38,6 +39,9 @@ void groups_drop(struct groups *groups, int32_t index);
 
 /* A topic was deleted: its committed offsets go (tombstones are written). */
 void groups_on_topic_deleted(struct groups *groups, struct uuid id, struct slice name);
+/* A transaction's marker was written into this partition of __consumer_offsets: the offsets that it
+ * committed count from here on, or are forgotten. */
+void groups_on_txn_end(struct groups *groups, int32_t index, int64_t producer_id, bool commit);
 /* A connection that asked for it (request_watch_close) ended; called on every loop. */
 void groups_on_conn_close(struct groups *groups, uint64_t conn_id);
 
@@ -51,7 +55,10 @@ struct groups_entry {
     struct groups_shard *shard; /* NULL: dead */
     struct group *group;        /* NULL: dead */
     struct group_offsets offsets;
-    unsigned writes_count; /* on their way, the machine's own included */
+    struct group_pending pending;  /* offsets of transactions that have not ended */
+    struct list_link pending_link; /* in the shard's list, while there are such */
+    struct list_link txn_commits;  /* struct groups_commit: theirs on their way to the log */
+    unsigned writes_count;         /* on their way, the machine's own included */
 };
 
 enum groups_entered {
@@ -110,8 +117,16 @@ struct groups_commit {
      * group and the commit claims a generation. */
     bool absent;
     void (*done)(struct groups_commit *commit);
+    /* within a transaction: its id (null: none), and whether the group is added to it by this */
+    struct slice transactional_id;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    bool txn_add;
     struct groups_entry *entry; /* own */
+    struct list_link link;
 };
+/* Some transaction that has not ended has an offset for this partition. */
+bool groups_is_unstable(struct groups_entry *entry, struct slice topic, int32_t partition);
 void groups_commit(struct groups_shard *shard, struct slice group, struct groups_commit *commit);
 
 /* Deletions: answered when their tombstones are committed. */

@@ -41,8 +41,13 @@ static void groups_commit_on_written(struct group_write *write, enum group_error
         if (item->error != GROUP_OK)
             continue;
         item->offset.log_offset = write->log_offset;
-        group_offsets_put(&entry->offsets, &item->offset);
+        if (slice_is_null(commit->transactional_id))
+            group_offsets_put(&entry->offsets, &item->offset);
+        else if (entry->shard != NULL) /* else the next replay finds them */
+            groups_pending_put(entry, commit->producer_id, &item->offset);
     }
+    if (list_linked(&commit->link))
+        list_remove(&commit->link);
     groups_entry_put(entry);
     groups_commit_end(commit, error);
 }
@@ -81,8 +86,9 @@ static struct groups_entry *groups_commit_entry(struct groups_shard *shard, stru
         *ret_error = GROUP_E_UNAVAILABLE;
         return NULL;
     }
-    *ret_error =
-        group_may_commit(entry->group, commit->member_id, commit->instance_id, commit->generation);
+    bool in_txn = !slice_is_null(commit->transactional_id);
+    *ret_error = (in_txn ? group_may_commit_in_txn : group_may_commit)(
+        entry->group, commit->member_id, commit->instance_id, commit->generation);
     return entry;
 }
 
@@ -102,9 +108,15 @@ void groups_commit(struct groups_shard *shard, struct slice group, struct groups
         group_write_free(write);
     } else {
         commit->entry = entry;
+        bool in_txn = !slice_is_null(commit->transactional_id);
+        if (in_txn)
+            group_write_in_txn(write, commit->transactional_id, commit->producer_id,
+                commit->producer_epoch, commit->txn_add);
         error = group_write_submit(write, shard->partition, groups_commit_on_written, commit);
         if (error == GROUP_OK) {
             entry->writes_count++;
+            if (in_txn)
+                list_append(&entry->txn_commits, &commit->link);
             return;
         }
     }
@@ -120,6 +132,18 @@ static void groups_deletion_on_written(struct group_write *write, enum group_err
     struct groups_deletion *deletion = write->ctx;
     groups_entry_put(deletion->entry);
     deletion->done(deletion, error);
+}
+
+struct groups_tombstones {
+    struct group_write *write;
+    struct slice group;
+};
+
+static void groups_write_tombstone(void *ctx, const struct group_offset *offset)
+{
+    struct groups_tombstones *tombstones = ctx;
+    group_write_offset_tombstone(
+        tombstones->write, tombstones->group, offset->topic, offset->partition);
 }
 
 void groups_delete(struct groups_shard *shard, struct slice group, struct groups_deletion *deletion)
@@ -139,6 +163,8 @@ void groups_delete(struct groups_shard *shard, struct slice group, struct groups
     struct group_write *write = group_write_new(groups_real_ms(shard->groups));
     group_offsets_for_each(&entry->offsets, offset)
         group_write_offset_tombstone(write, entry->group->id, offset->topic, offset->partition);
+    struct groups_tombstones tombstones = {write, entry->group->id};
+    group_pending_each(&entry->pending, groups_write_tombstone, &tombstones);
     if (entry->group->generation > 0)
         group_write_group_tombstone(write, entry->group->id);
     if (group_write_empty(write)) {

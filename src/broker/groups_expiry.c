@@ -54,10 +54,13 @@ static struct group_write *groups_sweep_write(struct groups_sweep *sweep)
 /* Retention counts from when the group became empty, for groups that nobody joins (and topics that
  * no member reads any more) from the commit. */
 static bool groups_offset_expired(
-    const struct groups_sweep *sweep, const struct group *group, const struct group_offset *offset)
+    const struct groups_sweep *sweep, struct groups_entry *entry, const struct group_offset *offset)
 {
+    const struct group *group = entry->group;
     if (!slice_is_null(sweep->topic))
         return slice_equal(sweep->topic, offset->topic);
+    if (groups_is_unstable(entry, offset->topic, offset->partition))
+        return false;
     int64_t base_ms = offset->commit_ms;
     if (slice_is_null(group->protocol_type)) {
         base_ms = offset->commit_ms;
@@ -79,7 +82,7 @@ static void groups_sweep_entry(struct groups_sweep *sweep, struct groups_entry *
         xnew_n(const struct group_offset *, entry->offsets.map.count + 1);
     group_offsets_for_each(&entry->offsets, offset)
     {
-        if (groups_offset_expired(sweep, entry->group, offset))
+        if (groups_offset_expired(sweep, entry, offset))
             expired[count++] = offset;
     }
     for (size_t i = 0; i < count; i++) {

@@ -13,8 +13,8 @@
  */
 #include "base/log.h"
 #include "broker/groups_shard.h"
+#include "broker/txn_log.h"
 #include "store/compression.h"
-#include "wire/reader.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -27,20 +27,13 @@ struct groups_loaded {
     struct slice id, value; /* one allocation */
 };
 
-struct groups_deferred {
-    struct list_link link;
-    int64_t producer_id, log_offset;
-    struct slice key, value; /* one allocation */
-};
-
 struct groups_load {
     struct engine_replay replay;
     struct groups_shard *shard; /* NULL: cancelled */
     struct partition *partition;
     void (*done)(void *ctx);
     void *ctx;
-    struct map groups;         /* id -> struct groups_loaded */
-    struct list_link deferred; /* of open transactions, in log order */
+    struct map groups; /* id -> struct groups_loaded */
     struct buffer inflated;
     struct arena scratch;
     uint64_t records_count, skipped_count;
@@ -52,9 +45,6 @@ static void groups_load_free(struct groups_load *load)
     map_for_each (&load->groups, found)
         free(found->value);
     map_deinit(&load->groups);
-    struct groups_deferred *deferred, *following;
-    list_for_each_entry_safe (deferred, following, &load->deferred, link)
-        free(deferred);
     buffer_deinit(&load->inflated);
     arena_deinit(&load->scratch);
     free(load);
@@ -76,13 +66,16 @@ static void groups_load_keep_group(struct groups_load *load, struct slice id, st
     map_put(&load->groups, loaded->id, loaded);
 }
 
-static bool groups_load_offset(struct groups_load *load, const struct group_log_key *key,
-    struct slice value, int64_t log_offset)
+static bool groups_load_offset(struct groups_load *load, const struct batch_header *header,
+    const struct group_log_key *key, struct slice value)
 {
+    int64_t log_offset = header->base_offset;
     struct groups_entry *entry = groups_find(load->shard, key->group);
     if (slice_is_null(value)) {
-        if (entry != NULL)
+        if (entry != NULL) {
             group_offsets_remove(&entry->offsets, key->topic, key->partition, log_offset);
+            group_pending_remove(&entry->pending, key->topic, key->partition, log_offset);
+        }
         return true;
     }
     struct group_offset offset = {
@@ -91,71 +84,38 @@ static bool groups_load_offset(struct groups_load *load, const struct group_log_
         return false;
     if (entry == NULL)
         entry = groups_entry_new(load->shard, key->group);
-    group_offsets_put(&entry->offsets, &offset);
+    if ((header->attributes & BATCH_TRANSACTIONAL) != 0)
+        groups_pending_put(entry, header->producer_id, &offset);
+    else
+        group_offsets_put(&entry->offsets, &offset);
     return true;
 }
 
 static bool groups_load_record(
-    struct groups_load *load, const struct record *record, int64_t log_offset)
+    struct groups_load *load, const struct batch_header *header, const struct record *record)
 {
     struct group_log_key key;
     if (slice_is_null(record->key) || !group_log_parse_key(record->key, &load->scratch, &key))
         return false;
     switch (key.type) {
-    case GROUP_LOG_OFFSET: return groups_load_offset(load, &key, record->value, log_offset);
+    case GROUP_LOG_OFFSET: return groups_load_offset(load, header, &key, record->value);
     case GROUP_LOG_GROUP: groups_load_keep_group(load, key.group, record->value); return true;
     case GROUP_LOG_OTHER: break;
     }
     return false;
 }
 
-/* --- transactions: what a producer wrote counts from its commit marker on --- */
-
-static void groups_load_defer(
-    struct groups_load *load, int64_t producer_id, const struct record *record, int64_t log_offset)
-{
-    struct slice key = record->key, value = record->value;
-    struct groups_deferred *deferred = xmalloc(sizeof(*deferred) + key.size + value.size);
-    uint8_t *bytes = (uint8_t *)(deferred + 1);
-    if (key.size > 0)
-        memcpy(bytes, key.data, key.size);
-    if (value.size > 0)
-        memcpy(bytes + key.size, value.data, value.size);
-    *deferred = (struct groups_deferred){.producer_id = producer_id,
-        .log_offset = log_offset,
-        .key = slice_make(bytes, key.size),
-        .value = slice_is_null(value) ? SLICE_NULL : slice_make(bytes + key.size, value.size)};
-    list_append(&load->deferred, &deferred->link);
-}
-
-static void groups_load_end_transaction(struct groups_load *load, int64_t producer_id, bool commit)
-{
-    struct groups_deferred *deferred, *following;
-    list_for_each_entry_safe (deferred, following, &load->deferred, link) {
-        if (deferred->producer_id != producer_id)
-            continue;
-        struct record record = {.key = deferred->key, .value = deferred->value};
-        if (commit && !groups_load_record(load, &record, deferred->log_offset))
-            load->skipped_count++;
-        list_remove(&deferred->link);
-        free(deferred);
-    }
-}
-
-/* A control record's key: version and type, both int16; type 0 is abort, 1 is commit. */
-static void groups_load_marker(
-    struct groups_load *load, int64_t producer_id, const struct record *record)
-{
-    struct reader reader = reader_make(record->key);
-    (void)reader_int16(&reader);
-    int16_t type = reader_int16(&reader);
-    if (!reader_ok(&reader) || type < 0 || type > 1)
-        load->skipped_count++;
-    else
-        groups_load_end_transaction(load, producer_id, type == 1);
-}
-
 /* --- batches --- */
+
+static void groups_load_marker(
+    struct groups_load *load, const struct batch_header *header, struct slice batch)
+{
+    struct txn_marker_facts marker;
+    if (txn_log_parse_marker(header, batch, &marker))
+        groups_pending_end(load->shard, marker.producer_id, marker.commit);
+    else
+        load->skipped_count++;
+}
 
 static bool groups_load_inflate(
     struct groups_load *load, const struct batch_header *header, struct slice *records)
@@ -176,6 +136,10 @@ static int groups_load_on_batch(
     struct groups_load *load = container_of(replay, struct groups_load, replay);
     if (load->shard == NULL)
         return 1;
+    if ((header->attributes & BATCH_CONTROL) != 0) {
+        groups_load_marker(load, header, batch);
+        return 0;
+    }
     struct slice records =
         slice_make(batch.data + BATCH_HEADER_SIZE, batch.size - BATCH_HEADER_SIZE);
     if (!groups_load_inflate(load, header, &records)) {
@@ -186,11 +150,7 @@ static int groups_load_on_batch(
     struct record record;
     while (record_next(&cursor, &record)) {
         load->records_count++;
-        if (header->attributes & BATCH_CONTROL)
-            groups_load_marker(load, header->producer_id, &record);
-        else if (header->attributes & BATCH_TRANSACTIONAL)
-            groups_load_defer(load, header->producer_id, &record, header->base_offset);
-        else if (!groups_load_record(load, &record, header->base_offset))
+        if (!groups_load_record(load, header, &record))
             load->skipped_count++;
         arena_reset(&load->scratch);
     }
@@ -241,7 +201,8 @@ static void groups_load_sweep(struct groups_shard *shard)
     struct groups_entry **blank = xnew_n(struct groups_entry *, shard->entries.count + 1);
     map_for_each (&shard->entries, found) {
         struct groups_entry *entry = found->value;
-        if (entry->offsets.map.count == 0 && group_is_blank(entry->group))
+        if (entry->offsets.map.count == 0 && entry->pending.by_producer.count == 0 &&
+            group_is_blank(entry->group))
             blank[count++] = entry;
     }
     for (size_t i = 0; i < count; i++)
@@ -256,6 +217,7 @@ static void groups_load_finish(struct groups_load *load)
         groups_load_build(load, found->value);
         arena_reset(&load->scratch);
     }
+    groups_txn_ends_run(shard, true);
     groups_load_sweep(shard);
     shard->load = NULL;
     shard->state = SHARD_READY;
@@ -295,7 +257,6 @@ void groups_load_start(struct groups_shard *shard, void (*done)(void *ctx), void
     load->done = done;
     load->ctx = ctx;
     load->groups = MAP_NULL;
-    list_init(&load->deferred);
     load->started_ms = loop_now_ms(shard->groups->loop);
     arena_init(&load->scratch, SIZE_MAX);
     shard->load = load;

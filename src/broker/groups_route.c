@@ -29,6 +29,8 @@ struct groups_shard *groups_shard_at(struct groups *groups, int32_t index)
     shard->entries = MAP_NULL;
     shard->timer = TIMER_NULL;
     list_init(&shard->waiting);
+    list_init(&shard->pending);
+    list_init(&shard->txn_ends);
     list_append(&groups->shards, &shard->link);
     return shard;
 }

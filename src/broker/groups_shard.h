@@ -13,6 +13,13 @@ enum groups_shard_state { SHARD_ABSENT, SHARD_LOADING, SHARD_READY };
 
 struct groups_load;
 
+/* A marker that came during a replay. */
+struct groups_txn_end {
+    struct list_link link;
+    int64_t producer_id;
+    bool commit;
+};
+
 struct groups_shard {
     struct list_link link; /* groups->shards */
     struct groups *groups;
@@ -23,7 +30,9 @@ struct groups_shard {
     struct groups_load *load;    /* LOADING */
     struct list_link waiting;    /* struct groups_op */
     size_t waiting_count;
-    struct timer timer; /* how long they may wait */
+    struct timer timer;        /* how long they may wait */
+    struct list_link pending;  /* struct groups_entry with offsets of open transactions */
+    struct list_link txn_ends; /* struct groups_txn_end; LOADING */
 };
 
 struct groups_conn {
@@ -60,6 +69,12 @@ void groups_entry_put(struct groups_entry *entry);
 /* Forgets a group that holds nothing; one that ever was on the log gets a tombstone into `write`.
  */
 bool groups_entry_reap(struct groups_entry *entry, struct group_write *write);
+
+/* --- transactions --- */
+void groups_pending_put(
+    struct groups_entry *entry, int64_t producer_id, const struct group_offset *offset);
+void groups_pending_end(struct groups_shard *shard, int64_t producer_id, bool commit);
+void groups_txn_ends_run(struct groups_shard *shard, bool apply);
 
 /* --- replay --- */
 void groups_load_start(struct groups_shard *shard, void (*done)(void *ctx), void *ctx);

@@ -249,6 +249,7 @@ struct image *image_new(uint64_t revision, struct broker_settings *settings,
         image->partitions_count += topic->partitions_count;
     }
     image->offsets = image_topic(image, SLICE_LIT(TOPIC_NAME_OFFSETS));
+    image->transactions = image_topic(image, SLICE_LIT(TOPIC_NAME_TRANSACTIONS));
     return image;
 }
 

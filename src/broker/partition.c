@@ -96,12 +96,12 @@ void partition_on_built(struct partition *partition)
 /* --- waiters --- */
 
 static int64_t partition_readable_end(
-    const struct part_state *state, const struct partition *partition, bool read_committed)
+    const struct part_state *state, struct partition *partition, bool read_committed)
 {
-    (void)partition;
-    /* Until there are transactions the last stable offset is the high watermark. */
-    (void)read_committed;
-    return state->high_watermark;
+    if (!read_committed)
+        return state->high_watermark;
+    int64_t stable = txn_index_stable(&partition->producers.txns, state->high_watermark);
+    return stable > state->log_start ? stable : state->log_start;
 }
 
 /* Fires those whose offset is passed, or all. A waiter that comes back while this runs waits for
@@ -200,6 +200,10 @@ static enum partition_error partition_read_now(
     read->engine.size_max = read->size_max;
     read->engine.one_at_least = read->one_at_least;
     read->engine.done = partition_on_read;
+    /* Now, while they are known: everything below the bound is decided. */
+    if (read->read_committed)
+        read->aborted_count =
+            txn_index_find(&partition->producers.txns, read->offset, bound, &read->aborted);
     return partition_error_of(partition_ops(partition)->part_read(partition->part, &read->engine));
 }
 
@@ -218,6 +222,8 @@ enum partition_error partition_read(struct partition *partition, struct partitio
     read->high_watermark = read->last_stable_offset = read->log_start = -1;
     read->engine.n_chunks = 0;
     read->engine.size = 0;
+    read->aborted = NULL;
+    read->aborted_count = 0;
     read->ready.fn = partition_read_on_ready;
     enum partition_error error = partition_when_ready(partition, &read->ready);
     return error == PARTITION_OK ? partition_read_now(partition, read) : error;
@@ -243,6 +249,7 @@ static void partition_stop(
     timer_stop(&partition->expiry);
     partition_fail_ready(partition, error);
     partition_fail_duplicates(partition, error);
+    partition_fail_verifies(partition, error);
     producers_clear(&partition->producers);
     partition_wake(partition, true);
 }
@@ -283,7 +290,9 @@ static void partition_on_committed(void *ctx, struct part *part, int64_t high_wa
 
 static void partition_on_log_start(void *ctx, struct part *part, int64_t log_start)
 {
-    (void)ctx, (void)part, (void)log_start; /* waiters stand at the end of the log */
+    struct partition *partition = ctx;
+    (void)part; /* waiters stand at the end of the log */
+    txn_index_trim(&partition->producers.txns, log_start);
 }
 
 /* The producers whose last batch has to stay. What is known of transactions the store finds in the
@@ -328,6 +337,7 @@ struct partition *partition_open(struct broker *broker, struct engine *engine, s
     list_init(&partition->ready);
     list_init(&partition->waiters);
     list_init(&partition->duplicates);
+    list_init(&partition->verifies);
     producers_init(&partition->producers);
     struct part_id id = {topic->id, index};
     _cleanup_(freep) char *label = xasprintf("%s-%d", topic->name, index);
@@ -349,7 +359,8 @@ static void partition_on_closed(struct engine_call *call, enum engine_status sta
 {
     struct partition *partition = container_of(call, struct partition, close_call);
     (void)status;
-    assert(list_empty(&partition->ready) && list_empty(&partition->duplicates));
+    assert(list_empty(&partition->ready) && list_empty(&partition->duplicates) &&
+           list_empty(&partition->verifies));
     void (*done)(void *ctx) = partition->close_done;
     void *ctx = partition->close_ctx;
     partition->closed = true;
@@ -404,4 +415,10 @@ int64_t partition_last_stable_offset(struct partition *partition)
     struct part_state state;
     partition_get_state(partition, &state);
     return partition_readable_end(&state, partition, true);
+}
+
+const struct producers *partition_producers(struct partition *partition)
+{
+    loop_assert_owner(partition->loop);
+    return &partition->producers;
 }

@@ -2,9 +2,9 @@
 #pragma once
 /*
  * partition: one partition as the broker sees it, on its home loop: the engine's part, the
- * producers' state (idempotence), waiters of long polls. Created when a topic appears in the image,
- * dropped with it. State is built by replay when the engine says acquired and dropped when it says
- * lost.
+ * producers' state (idempotence, transactions), waiters of long polls. Created when a topic appears
+ * in the image, dropped with it. State is built by replay when the engine says acquired and dropped
+ * when it says lost.
  */
 #include "base/list.h"
 #include "base/ref.h"
@@ -12,7 +12,9 @@
 
 struct partition;
 struct broker;
+struct producers;
 struct topic;
+struct txn_span;
 
 /* Conditions of append and read; api maps them to error codes. */
 enum partition_error {
@@ -23,6 +25,11 @@ enum partition_error {
     PARTITION_BUSY,
     PARTITION_OUT_OF_ORDER_SEQUENCE,
     PARTITION_INVALID_PRODUCER_EPOCH,
+    PARTITION_INVALID_TXN_STATE,    /* not transactional within its producer's transaction */
+    PARTITION_NOT_IN_TXN,           /* the coordinator does not know this partition in it */
+    PARTITION_UNKNOWN_TXN_PRODUCER, /* the transactional id belongs to another producer id */
+    PARTITION_TXN_UNAVAILABLE,      /* the coordinator cannot say now; try again */
+    PARTITION_OLD_COORDINATOR,      /* a marker of a coordinator that was replaced */
     PARTITION_OFFSET_OUT_OF_RANGE,
     PARTITION_FENCED_LEADER_EPOCH,  /* the client's epoch is older */
     PARTITION_UNKNOWN_LEADER_EPOCH, /* the client's epoch is newer */
@@ -49,6 +56,10 @@ struct partition_append {
     struct batch_header header;
     bool durable; /* acks=all */
     bool urgent;
+    /* of transactional batches: whose transaction, and whether this append adds the partition to it
+     * (transactions v2) or it must be part of it already */
+    struct slice transactional_id;
+    bool txn_add;
     void (*done)(struct partition_append *append,
         enum partition_error error); /* on the home loop, never from within partition_append */
     /* out */
@@ -63,6 +74,7 @@ struct partition_append {
     struct list_link link; /* appends under way, or duplicates that wait for their original */
     int64_t end_offset;
     bool duplicate;
+    bool verified; /* the coordinator knows the partition in the transaction */
 };
 
 /*
@@ -85,7 +97,10 @@ struct partition_read {
     /* out; the caller owns the chunk references */
     struct engine_read engine; /* chunks, n_chunks, size */
     int64_t high_watermark, last_stable_offset, log_start;
-    /* aborted transactions come with the transactions issue */
+    /* read_committed: transactions in what was read that were aborted, by first offset; the caller
+     * frees the array, whatever the answer was */
+    struct txn_span *aborted;
+    size_t aborted_count;
     struct partition *partition;
     struct partition_ready ready;
 };
@@ -116,6 +131,8 @@ struct engine *partition_engine(struct partition *partition); /* whose ops parti
 /* Of a usable partition (state.owned says so). */
 void partition_get_state(struct partition *partition, struct part_state *ret_state);
 int64_t partition_last_stable_offset(struct partition *partition);
+/* Of a usable partition: what it remembers, for the moment. */
+const struct producers *partition_producers(struct partition *partition);
 
 /* --- life: called by broker (src/broker/parts.c) on the home loop --- */
 

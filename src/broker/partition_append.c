@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * An append: wait until usable -> producer check -> engine append (offset at once) -> remembered ->
- * done when the engine says so. What was remembered for an append that then fails is wrong, so the
- * state is built again.
+ * An append: wait until usable -> producer check -> (first batch of a transaction here: ask the
+ * coordinator) -> engine append (offset at once) -> remembered -> done when the engine says so.
+ * What was remembered for an append that then fails is wrong, so the state is built again.
  *
  * A duplicate is answered like its original: with its offset, and not before it is committed (for
  * acks=all: on the medium). The original may still be under way, or may have asked for less.
  */
 #include "broker/partition_internal.h"
+#include "broker/txn_log.h"
 
 #include <assert.h>
 
@@ -51,8 +52,8 @@ static enum partition_error partition_append_duplicate(struct partition *partiti
     return PARTITION_PENDING;
 }
 
-static enum partition_error partition_append_next(
-    struct partition *partition, struct partition_append *append)
+static enum partition_error partition_append_next(struct partition *partition,
+    struct partition_append *append, const struct producers_marker *marker)
 {
     append->engine = (struct engine_append){
         .data = append->data,
@@ -71,7 +72,7 @@ static enum partition_error partition_append_next(
     append->header.base_offset = append->base_offset;
     if (append->header.producer_id >= 0) {
         producers_record(
-            &partition->producers, &append->header, env_real_ms(loop_env(partition->loop)));
+            &partition->producers, &append->header, marker, env_real_ms(loop_env(partition->loop)));
         partition_producers_watch(partition);
     }
     partition->changed_since_snapshot = true;
@@ -79,22 +80,52 @@ static enum partition_error partition_append_next(
     return PARTITION_PENDING;
 }
 
-static enum partition_error partition_append_now(
+static enum partition_error partition_append_marker(
+    struct partition *partition, struct partition_append *append)
+{
+    struct txn_marker_facts facts;
+    bool readable =
+        txn_log_parse_marker(&append->header, slice_make(append->data, append->size), &facts);
+    assert(readable); /* markers come from coordinators alone, and those are ours */
+    struct producers_marker marker = {facts.commit, facts.coordinator_epoch};
+    switch (producers_check_marker(&partition->producers, &append->header, &marker)) {
+    case PRODUCERS_NEXT: return partition_append_next(partition, append, &marker);
+    case PRODUCERS_OLD_COORDINATOR: return PARTITION_OLD_COORDINATOR;
+    default: return PARTITION_INVALID_PRODUCER_EPOCH;
+    }
+}
+
+enum partition_error partition_append_now(
     struct partition *partition, struct partition_append *append)
 {
     struct part_state state;
     partition_get_state(partition, &state);
     append->log_start = state.log_start;
-    /* What coordinators write for a producer (markers, transactional offsets) has no sequence. */
-    if (append->header.producer_id < 0 || append->header.base_sequence < 0)
-        return partition_append_next(partition, append);
+    if (append->header.producer_id < 0)
+        return partition_append_next(partition, append, NULL);
+    if ((append->header.attributes & BATCH_CONTROL) != 0)
+        return partition_append_marker(partition, append);
+    if (partition_verify_join(partition, append))
+        return PARTITION_PENDING;
     struct producer_batch original;
     switch (producers_check(&partition->producers, &append->header, &original)) {
-    case PRODUCERS_NEXT: return partition_append_next(partition, append);
+    case PRODUCERS_NEXT: return partition_append_next(partition, append, NULL);
+    case PRODUCERS_UNVERIFIED:
+        /* Under transactions v2 each transaction counts from 0. */
+        if (append->txn_add && append->header.base_sequence > 0 &&
+            !producers_known(&partition->producers, append->header.producer_id))
+            return PARTITION_OUT_OF_ORDER_SEQUENCE;
+        if (append->verified)
+            return partition_append_next(partition, append, NULL);
+        partition_verify_start(partition, append);
+        return PARTITION_PENDING;
     case PRODUCERS_DUPLICATE:
         return partition_append_duplicate(partition, append, &original, &state);
     case PRODUCERS_OUT_OF_ORDER: return PARTITION_OUT_OF_ORDER_SEQUENCE;
     case PRODUCERS_OLD_EPOCH: return PARTITION_INVALID_PRODUCER_EPOCH;
+    case PRODUCERS_IN_TRANSACTION: return PARTITION_INVALID_TXN_STATE;
+    case PRODUCERS_FULL: return PARTITION_BUSY;
+    case PRODUCERS_OLD_COORDINATOR: break;
     }
     return PARTITION_STORAGE;
 }
@@ -112,7 +143,7 @@ enum partition_error partition_append(struct partition *partition, struct partit
 {
     assert(append->size >= BATCH_HEADER_SIZE && append->done != NULL);
     append->partition = partition;
-    append->duplicate = false;
+    append->duplicate = append->verified = false;
     append->base_offset = append->end_offset = append->log_start = -1;
     append->duplicate_timestamp = -1;
     append->ready.fn = partition_append_on_ready;

@@ -2,7 +2,8 @@
 /*
  * The producers' state is a pure function of the log; a snapshot only shortens the replay. Happy
  * path: acquired -> snapshot look-up -> replay of batch headers above it -> built. A snapshot that
- * cannot be read is as good as none. When an append fails after its offset was given (the medium
+ * cannot be read is as good as none. Of the log only headers are read, and the markers that end
+ * transactions. When an append fails after its offset was given (the medium
  * failed and the log was cut), the state may know batches that are gone: it is built again in the
  * same way.
  */
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "broker/settings.h"
+#include "broker/txn_log.h"
 
 #include <assert.h>
 
@@ -42,9 +44,14 @@ static void partition_on_replayed(struct engine_replay *replay, enum engine_stat
 static int partition_on_header(
     struct engine_replay *replay, const struct batch_header *header, struct slice batch)
 {
-    (void)batch;
     struct partition *partition = container_of(replay, struct partition, replay);
-    producers_record(&partition->producers, header, env_real_ms(loop_env(partition->loop)));
+    struct txn_marker_facts facts;
+    struct producers_marker marker = {0};
+    bool marked = txn_log_parse_marker(header, batch, &facts);
+    if (marked)
+        marker = (struct producers_marker){facts.commit, facts.coordinator_epoch};
+    producers_record(&partition->producers, header, marked ? &marker : NULL,
+        env_real_ms(loop_env(partition->loop)));
     return 0;
 }
 

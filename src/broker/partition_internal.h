@@ -2,8 +2,9 @@
 #pragma once
 /*
  * partition_internal: what the files of partition share. partition.c has its life, readiness, reads
- * and waiters; partition_append.c appends and duplicates; partition_build.c the producers' state
- * from snapshot and replay. All on the home loop.
+ * and waiters; partition_append.c appends and duplicates; partition_verify.c transactional appends
+ * that the coordinator is asked about; partition_build.c the producers' state from snapshot and
+ * replay. All on the home loop.
  */
 #include "base/buffer.h"
 #include "broker/partition.h"
@@ -42,6 +43,7 @@ struct partition {
     unsigned ready_count;
     struct list_link waiters;    /* struct partition_waiter */
     struct list_link duplicates; /* struct partition_append that wait for the high watermark */
+    struct list_link verifies;   /* struct partition_verify: questions on their way */
     struct loop_msg wake_msg;
     bool wake_posted;
 
@@ -75,6 +77,16 @@ void partition_fail_ready(struct partition *partition, enum partition_error erro
 void partition_fail_duplicates(struct partition *partition, enum partition_error error);
 /* Completes duplicates whose original is below the high watermark. */
 void partition_wake_duplicates(struct partition *partition, int64_t high_watermark);
+
+/* Tries again what was held up. */
+enum partition_error partition_append_now(
+    struct partition *partition, struct partition_append *append);
+/* An append of a producer about whom the coordinator is being asked waits behind those before it.
+ * True: it waits. */
+bool partition_verify_join(struct partition *partition, struct partition_append *append);
+/* Asks the coordinator; the append goes on with its answer. */
+void partition_verify_start(struct partition *partition, struct partition_append *append);
+void partition_fail_verifies(struct partition *partition, enum partition_error error);
 
 /* State BUILDING: (re)builds the producers' state and calls partition_on_built. */
 void partition_build(struct partition *partition);

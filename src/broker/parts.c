@@ -3,7 +3,8 @@
  * parts: the partitions of one loop, kept in step with the image. Differences between two images
  * are found by walking both, sorted by name; each loop takes the partitions whose home it is.
  *
- * A partition of __consumer_offsets is settled only when its groups are loaded, so an answer to
+ * A partition of __consumer_offsets is settled only when its groups are loaded (of
+ * __transaction_state: its transactional ids), so an answer to
  * whoever waited for it means that the coordinator can be asked at once. A partition that cannot be
  * opened is settled too: it is offline and the others go on.
  */
@@ -14,10 +15,11 @@
 #include "broker/broker_internal.h"
 #include "broker/groups.h"
 #include "broker/partition.h"
+#include "broker/txns.h"
 
 enum slot_state {
     SLOT_OPENING, /* neither usable nor failed yet */
-    SLOT_LOADING, /* usable; its groups are being loaded */
+    SLOT_LOADING, /* usable; its coordinators are being loaded */
     SLOT_READY,
     SLOT_FAILED,
     SLOT_CLOSING,
@@ -31,7 +33,8 @@ struct part_slot {
     int32_t index;
     enum slot_state state;
     bool offsets;          /* of __consumer_offsets */
-    bool loading;          /* groups_load has not answered yet */
+    bool transactions;     /* of __transaction_state */
+    bool loading;          /* groups_load or txns_load has not answered yet */
     bool closed;           /* partition_close has answered */
     struct phase_leg *leg; /* waits for this one; NULL: nobody */
     uint8_t key[PART_KEY_SIZE];
@@ -59,7 +62,15 @@ static void slot_free_when_over(struct part_slot *slot)
     free(slot);
 }
 
-static void slot_on_groups_loaded(void *ctx)
+static void slot_drop(struct part_slot *slot)
+{
+    if (slot->offsets)
+        groups_drop(slot->at->groups, slot->index);
+    else if (slot->transactions)
+        txns_drop(slot->at->txns, slot->index);
+}
+
+static void slot_on_loaded(void *ctx)
 {
     struct part_slot *slot = ctx;
     slot->loading = false;
@@ -77,7 +88,7 @@ static void slot_on_usable(void *ctx, struct partition *partition, int32_t leade
 {
     struct part_slot *slot = ctx;
     partition_topic(partition)->shared->leader_epochs[slot->index] = leader_epoch;
-    if (!slot->offsets) {
+    if (!slot->offsets && !slot->transactions) {
         slot->state = SLOT_READY;
         slot_settle(slot);
         return;
@@ -85,7 +96,10 @@ static void slot_on_usable(void *ctx, struct partition *partition, int32_t leade
     assert(!slot->loading);
     slot->state = SLOT_LOADING;
     slot->loading = true;
-    groups_load(slot->at->groups, slot->index, partition, slot_on_groups_loaded, slot);
+    if (slot->offsets)
+        groups_load(slot->at->groups, slot->index, partition, slot_on_loaded, slot);
+    else
+        txns_load(slot->at->txns, slot->index, partition, slot_on_loaded, slot);
 }
 
 static void slot_on_lost(void *ctx, struct partition *partition)
@@ -93,8 +107,7 @@ static void slot_on_lost(void *ctx, struct partition *partition)
     struct part_slot *slot = ctx;
     (void)partition;
     slot->state = SLOT_OPENING;
-    if (slot->offsets)
-        groups_drop(slot->at->groups, slot->index);
+    slot_drop(slot);
 }
 
 static void slot_on_failed(void *ctx, struct partition *partition, int error)
@@ -103,8 +116,8 @@ static void slot_on_failed(void *ctx, struct partition *partition, int error)
     struct topic *topic = partition_topic(partition);
     log_error("partition.offline", "topic=%s partition=%" PRId32 " error=%s", topic->name,
         slot->index, log_errno(-error).str);
-    if (slot->offsets && slot->state != SLOT_OPENING)
-        groups_drop(slot->at->groups, slot->index);
+    if (slot->state != SLOT_OPENING)
+        slot_drop(slot);
     slot->state = SLOT_FAILED;
     slot_settle(slot);
 }
@@ -118,6 +131,7 @@ static void slot_open(
     slot->at = at;
     slot->index = index;
     slot->offsets = strcmp(topic->name, TOPIC_NAME_OFFSETS) == 0;
+    slot->transactions = strcmp(topic->name, TOPIC_NAME_TRANSACTIONS) == 0;
     part_key(&topic->id, index, slot->key);
     phase_leg_hold(leg);
     slot->leg = leg;
@@ -139,8 +153,8 @@ static void slot_on_closed(void *ctx)
 static void slot_close(struct part_slot *slot, bool remove, struct phase_leg *leg)
 {
     slot_settle(slot);
-    if (slot->offsets && slot->state != SLOT_OPENING && slot->state != SLOT_FAILED)
-        groups_drop(slot->at->groups, slot->index);
+    if (slot->state != SLOT_OPENING && slot->state != SLOT_FAILED)
+        slot_drop(slot);
     slot->state = SLOT_CLOSING;
     phase_leg_hold(leg);
     slot->leg = leg;
@@ -225,6 +239,7 @@ static void topic_close(
 
 static void parts_stop(struct broker_loop *at, struct phase_leg *leg)
 {
+    txns_stop(at->txns);
     groups_stop(at->groups);
     struct map parts = at->parts;
     at->parts = MAP_NULL;

@@ -2,11 +2,13 @@
 /*
  * A map by id and a list by age. The rules are Kafka's: an exact repetition of one of the last five
  * batches is a duplicate; an older epoch is refused; a new epoch starts at sequence 0; within an
- * epoch each batch continues where the last one ended.
+ * epoch each batch continues where the last one ended. A transactional batch opens a transaction
+ * when its producer has none open, which is only right when the coordinator knows of it
+ * (PRODUCERS_UNVERIFIED); a marker closes it.
  *
  * Snapshot: magic | CRC32C of what follows | count | producers, longest inactive first:
- * id, active_ms, epoch, batches count, batches (base offset, timestamp, last sequence, offset
- * delta).
+ * id, active_ms, epoch, batches count, coordinator epoch, timestamp, first offset of the open
+ * transaction, batches (base offset, timestamp, last sequence, offset delta) | txn_index.
  */
 #include "broker/producers.h"
 #include "base/bytes.h"
@@ -15,15 +17,16 @@
 
 #include <assert.h>
 
-#define SNAPSHOT_MAGIC         0x4f445031U /* "ODP1" */
+#define SNAPSHOT_MAGIC         0x4f445032U /* "ODP2" */
 #define SNAPSHOT_HEAD_SIZE     ((size_t)12)
-#define SNAPSHOT_PRODUCER_SIZE ((size_t)19)
+#define SNAPSHOT_PRODUCER_SIZE ((size_t)39)
 #define SNAPSHOT_BATCH_SIZE    ((size_t)24)
 
 void producers_init(struct producers *producers)
 {
     producers->by_id = MAP_NULL;
     list_init(&producers->by_age);
+    producers->txns = TXN_INDEX_NULL;
 }
 
 static struct slice producer_key(const int64_t *id)
@@ -44,6 +47,7 @@ void producers_clear(struct producers *producers)
     list_for_each_entry_safe (producer, next, &producers->by_age, link)
         free(producer);
     map_deinit(&producers->by_id);
+    txn_index_deinit(&producers->txns);
     producers_init(producers);
 }
 
@@ -75,15 +79,46 @@ static const struct producer_batch *producer_find(
     return NULL;
 }
 
+static const struct producer *producers_find(const struct producers *producers, int64_t id)
+{
+    return map_get(&producers->by_id, producer_key(&id));
+}
+
+/* The one to forget for a new one: inactive for longest. NULL: all have a transaction open. */
+static struct producer *producers_oldest(const struct producers *producers)
+{
+    struct producer *producer;
+    list_for_each_entry (producer, &producers->by_age, link) {
+        if (producer->txn_first_offset < 0)
+            return producer;
+    }
+    return NULL;
+}
+
+static enum producers_verdict producer_check_sequence(
+    const struct producer *producer, const struct batch_header *header)
+{
+    if (header->base_sequence < 0) /* a coordinator's: transactional offsets */
+        return PRODUCERS_NEXT;
+    if (header->producer_epoch > producer->epoch || producer->batches_count == 0)
+        return header->base_sequence == 0 ? PRODUCERS_NEXT : PRODUCERS_OUT_OF_ORDER;
+    int32_t last = producer->batches[producer->batches_count - 1].last_sequence;
+    return header->base_sequence == producers_sequence_add(last, 1) ? PRODUCERS_NEXT
+                                                                    : PRODUCERS_OUT_OF_ORDER;
+}
+
 enum producers_verdict producers_check(const struct producers *producers,
     const struct batch_header *header, struct producer_batch *ret_original)
 {
-    assert(header->producer_id >= 0 && header->base_sequence >= 0);
-    const struct producer *producer =
-        map_get(&producers->by_id, producer_key(&header->producer_id));
-    if (producer == NULL)
-        return PRODUCERS_NEXT;
-    if (header->producer_epoch == producer->epoch) {
+    assert(header->producer_id >= 0 && (header->attributes & BATCH_CONTROL) == 0);
+    bool transactional = (header->attributes & BATCH_TRANSACTIONAL) != 0;
+    const struct producer *producer = producers_find(producers, header->producer_id);
+    if (producer == NULL) {
+        if (producers->by_id.count >= PRODUCERS_COUNT_MAX && producers_oldest(producers) == NULL)
+            return PRODUCERS_FULL;
+        return transactional ? PRODUCERS_UNVERIFIED : PRODUCERS_NEXT;
+    }
+    if (header->producer_epoch == producer->epoch && header->base_sequence >= 0) {
         const struct producer_batch *original = producer_find(producer, header);
         if (original != NULL) {
             *ret_original = *original;
@@ -92,43 +127,61 @@ enum producers_verdict producers_check(const struct producers *producers,
     }
     if (header->producer_epoch < producer->epoch)
         return PRODUCERS_OLD_EPOCH;
-    if (header->producer_epoch > producer->epoch || producer->batches_count == 0)
-        return header->base_sequence == 0 ? PRODUCERS_NEXT : PRODUCERS_OUT_OF_ORDER;
-    int32_t last = producer->batches[producer->batches_count - 1].last_sequence;
-    return header->base_sequence == producers_sequence_add(last, 1) ? PRODUCERS_NEXT
-                                                                    : PRODUCERS_OUT_OF_ORDER;
+    enum producers_verdict verdict = producer_check_sequence(producer, header);
+    if (verdict != PRODUCERS_NEXT)
+        return verdict;
+    bool open = producer->txn_first_offset >= 0;
+    if (open && !transactional)
+        return PRODUCERS_IN_TRANSACTION;
+    return transactional && (!open || header->producer_epoch != producer->epoch)
+               ? PRODUCERS_UNVERIFIED
+               : PRODUCERS_NEXT;
+}
+
+enum producers_verdict producers_check_marker(const struct producers *producers,
+    const struct batch_header *header, const struct producers_marker *marker)
+{
+    const struct producer *producer = producers_find(producers, header->producer_id);
+    if (producer == NULL)
+        return PRODUCERS_NEXT;
+    if (header->producer_epoch < producer->epoch)
+        return PRODUCERS_OLD_EPOCH;
+    return marker->coordinator_epoch < producer->coordinator_epoch ? PRODUCERS_OLD_COORDINATOR
+                                                                   : PRODUCERS_NEXT;
+}
+
+bool producers_known(const struct producers *producers, int64_t producer_id)
+{
+    return producers_find(producers, producer_id) != NULL;
+}
+
+uint64_t producers_guard(const struct producers *producers, int64_t producer_id)
+{
+    const struct producer *producer = producers_find(producers, producer_id);
+    return producer == NULL ? 0 : producer->marker_serial;
 }
 
 static struct producer *producers_add(struct producers *producers, int64_t id)
 {
-    if (producers->by_id.count >= PRODUCERS_COUNT_MAX)
-        producers_forget(
-            producers, list_entry(list_first(&producers->by_age), struct producer, link));
+    struct producer *oldest =
+        producers->by_id.count < PRODUCERS_COUNT_MAX ? NULL : producers_oldest(producers);
+    if (oldest != NULL)
+        producers_forget(producers, oldest);
     struct producer *producer = xnew(struct producer);
     producer->id = id;
     producer->epoch = -1;
+    producer->coordinator_epoch = -1;
+    producer->timestamp = -1;
+    producer->txn_first_offset = -1;
     map_put(&producers->by_id, producer_key(&producer->id), producer);
     list_append(&producers->by_age, &producer->link);
     return producer;
 }
 
-void producers_record(
-    struct producers *producers, const struct batch_header *header, int64_t now_ms)
+static void producer_record_batch(struct producer *producer, const struct batch_header *header)
 {
-    if (header->producer_id < 0)
+    if (header->base_sequence < 0)
         return;
-    struct producer *producer = map_get(&producers->by_id, producer_key(&header->producer_id));
-    if (producer == NULL)
-        producer = producers_add(producers, header->producer_id);
-    list_remove(&producer->link);
-    list_append(&producers->by_age, &producer->link);
-    producer->active_ms = now_ms;
-    if (producer->epoch != header->producer_epoch) {
-        producer->epoch = header->producer_epoch;
-        producer->batches_count = 0;
-    }
-    if ((header->attributes & BATCH_CONTROL) != 0 || header->base_sequence < 0)
-        return; /* a transaction's marker carries the epoch and no sequence */
     if (producer->batches_count == PRODUCER_BATCHES_MAX) {
         producer->batches_count--;
         memmove(producer->batches, producer->batches + 1,
@@ -142,13 +195,54 @@ void producers_record(
     };
 }
 
+static void producers_record_marker(struct producers *producers, struct producer *producer,
+    const struct batch_header *header, const struct producers_marker *marker)
+{
+    producer->coordinator_epoch = marker->coordinator_epoch;
+    producer->marker_serial = ++producers->marker_serial;
+    if (producer->txn_first_offset < 0)
+        return;
+    txn_index_end(
+        &producers->txns, producer->txn_first_offset, batch_last_offset(header), marker->commit);
+    producer->txn_first_offset = -1;
+}
+
+void producers_record(struct producers *producers, const struct batch_header *header,
+    const struct producers_marker *marker, int64_t now_ms)
+{
+    if (header->producer_id < 0)
+        return;
+    struct producer *producer = map_get(&producers->by_id, producer_key(&header->producer_id));
+    if (producer == NULL)
+        producer = producers_add(producers, header->producer_id);
+    list_remove(&producer->link);
+    list_append(&producers->by_age, &producer->link);
+    producer->active_ms = now_ms;
+    producer->timestamp = header->max_timestamp;
+    if (producer->epoch != header->producer_epoch) {
+        producer->epoch = header->producer_epoch;
+        producer->batches_count = 0;
+    }
+    if ((header->attributes & BATCH_CONTROL) != 0) {
+        if (marker != NULL)
+            producers_record_marker(producers, producer, header, marker);
+        return;
+    }
+    producer_record_batch(producer, header);
+    if ((header->attributes & BATCH_TRANSACTIONAL) != 0 && producer->txn_first_offset < 0) {
+        producer->txn_first_offset = header->base_offset;
+        txn_index_begin(&producers->txns, producer->id, header->base_offset);
+    }
+}
+
 void producers_expire(struct producers *producers, int64_t now_ms, int64_t age_ms_max)
 {
     struct producer *producer, *next;
     list_for_each_entry_safe (producer, next, &producers->by_age, link) {
         if (now_ms - producer->active_ms < age_ms_max)
             break;
-        producers_forget(producers, producer);
+        if (producer->txn_first_offset < 0)
+            producers_forget(producers, producer);
     }
 }
 
@@ -175,6 +269,9 @@ static void producer_save(const struct producer *producer, struct buffer *out)
     bytes_put_u64(at + 8, (uint64_t)producer->active_ms);
     bytes_put_u16(at + 16, (uint16_t)producer->epoch);
     at[18] = producer->batches_count;
+    bytes_put_u32(at + 19, (uint32_t)producer->coordinator_epoch);
+    bytes_put_u64(at + 23, (uint64_t)producer->timestamp);
+    bytes_put_u64(at + 31, (uint64_t)producer->txn_first_offset);
     at += SNAPSHOT_PRODUCER_SIZE;
     for (unsigned i = 0; i < producer->batches_count; i++, at += SNAPSHOT_BATCH_SIZE) {
         const struct producer_batch *batch = &producer->batches[i];
@@ -194,6 +291,7 @@ void producers_save(const struct producers *producers, struct buffer *out)
     const struct producer *producer;
     list_for_each_entry (producer, &producers->by_age, link)
         producer_save(producer, out);
+    txn_index_save(&producers->txns, out);
     uint8_t *head = out->data + start;
     bytes_put_u32(head, SNAPSHOT_MAGIC);
     bytes_put_u32(head + 8, (uint32_t)producers->by_id.count);
@@ -216,6 +314,9 @@ static bool producer_load(struct producers *producers, const uint8_t **cursor, c
     producer->active_ms = (int64_t)bytes_get_u64(at + 8);
     producer->epoch = (int16_t)bytes_get_u16(at + 16);
     producer->batches_count = (uint8_t)count;
+    producer->coordinator_epoch = (int32_t)bytes_get_u32(at + 19);
+    producer->timestamp = (int64_t)bytes_get_u64(at + 23);
+    producer->txn_first_offset = (int64_t)bytes_get_u64(at + 31);
     at += SNAPSHOT_PRODUCER_SIZE;
     for (size_t i = 0; i < count; i++, at += SNAPSHOT_BATCH_SIZE)
         producer->batches[i] = (struct producer_batch){
@@ -243,5 +344,9 @@ bool producers_load(struct producers *producers, struct slice snapshot)
             return false;
         }
     }
-    return cursor == end;
+    if (!txn_index_load(&producers->txns, &cursor, end) || cursor != end) {
+        producers_clear(producers);
+        return false;
+    }
+    return true;
 }

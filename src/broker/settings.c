@@ -132,6 +132,15 @@ static void settings_load_data_plane(struct broker_settings *settings, const str
         .id_expiration_check_ms = get_int64(config, "producer.id.expiration.check.interval.ms"),
         .transaction_timeout_ms_max = get_int32(config, "transaction.max.timeout.ms"),
     };
+    settings->txn = (struct txn_settings){
+        .abort_check_ms =
+            get_int64(config, "transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+        .id_expiration_ms = get_int64(config, "transactional.id.expiration.ms"),
+        .id_expiration_check_ms =
+            get_int64(config, "transaction.remove.expired.transaction.cleanup.interval.ms"),
+        .state_partitions = get_int32(config, "transaction.state.log.num.partitions"),
+        .state_segment_size = get_int32(config, "transaction.state.log.segment.bytes"),
+    };
     settings->engine_delay = strcmp(get_text(config, "odradek.engine"), "delay") == 0;
     settings->engine_delay_ms_max = get_int64(config, "odradek.engine.delay.max.ms");
     settings->engine_loss_per_10000 = (unsigned)get_int32(config, "odradek.engine.delay.loss");

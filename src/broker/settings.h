@@ -53,6 +53,13 @@ struct producer_settings {
     int32_t transaction_timeout_ms_max;
 };
 
+struct txn_settings {
+    int64_t abort_check_ms; /* how often late transactions are looked for */
+    int64_t id_expiration_ms, id_expiration_check_ms;
+    int32_t state_partitions;   /* of __transaction_state when it is created */
+    int32_t state_segment_size; /* bytes */
+};
+
 struct net_settings {
     uint32_t request_size_max;       /* bytes */
     uint64_t memory_max;             /* bytes over all loops, queued.max.request.bytes */
@@ -94,6 +101,7 @@ struct broker_settings {
     struct group_settings group;
     struct fetch_settings fetch;
     struct producer_settings producer;
+    struct txn_settings txn;
     struct topic_config topic_defaults; /* what a topic without overrides gets */
 };
 

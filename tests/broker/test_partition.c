@@ -5,6 +5,8 @@
 #include "broker/partition.h"
 #include "broker/producers.h"
 #include "broker/settings.h"
+#include "broker/txn_log.h"
+#include "broker/txns.h"
 #include "store/batch_builder.h"
 #include "support/fake_engine.h"
 #include "support/fake_loop.h"
@@ -19,6 +21,25 @@ const struct broker_settings *broker_settings(struct broker *broker)
 {
     (void)broker;
     return &settings;
+}
+
+/* The coordinator of all transactions, by hand. */
+static struct txns_op *asked;
+static unsigned asked_count;
+
+void txns_submit(struct txns_op *op)
+{
+    asked = op;
+    asked_count++;
+}
+
+static void coordinator_answers(enum txn_error error)
+{
+    ck_assert_ptr_nonnull(asked);
+    struct txns_op *op = asked;
+    asked = NULL;
+    op->error = error;
+    op->done(op);
 }
 
 static struct fake_engine engine;
@@ -316,7 +337,7 @@ START_TEST(partition_snapshot_shortens_the_replay)
         struct producers producers;
         producers_init(&producers);
         for (int i = 0; i < 6; i++)
-            producers_record(&producers, &engine.part->batches[i].header, 0);
+            producers_record(&producers, &engine.part->batches[i].header, NULL, 0);
         producers_save(&producers, &blob);
         producers_clear(&producers);
     }
@@ -466,6 +487,182 @@ START_TEST(partition_wakes_waiters_once)
 }
 END_TEST
 
+/* --- transactions --- */
+
+static enum partition_error write_in_txn(struct write *write, int32_t sequence, int count)
+{
+    *write = (struct write){.append.done = write_on_done};
+    batch_builder_init(&write->builder);
+    write->builder.attributes = BATCH_TRANSACTIONAL;
+    write->builder.producer_id = 7;
+    write->builder.producer_epoch = 0;
+    write->builder.base_sequence = sequence;
+    for (int i = 0; i < count; i++) {
+        struct batch_record record = {.timestamp_ms = 5000 + i, .value = SLICE_LIT("x")};
+        batch_builder_append(&write->builder, &record);
+    }
+    write->append.data = batch_builder_finish(&write->builder, &write->append.size);
+    write->append.header = batch_header_parse(write->append.data);
+    write->append.transactional_id = SLICE_LIT("t");
+    return partition_append(partition, &write->append);
+}
+
+static int marked_count;
+
+static void on_marked(void *ctx, enum partition_error error)
+{
+    (void)ctx;
+    ck_assert_int_eq(error, PARTITION_OK);
+    marked_count++;
+}
+
+static void write_marker(bool commit)
+{
+    struct txn_marker_facts facts = {7, 0, commit, 0};
+    struct txn_write *write = txn_write_new();
+    txn_write_marker(write, &facts, 6000);
+    ck_assert_int_eq(txn_write_submit(write, partition, on_marked, NULL), PARTITION_PENDING);
+}
+
+START_TEST(partition_asks_before_it_opens_a_transaction)
+{
+    struct write a, b, c;
+    setup();
+    fake_loop_turn();
+    asked_count = 0;
+    ck_assert_int_eq(write_in_txn(&a, 0, 1), PARTITION_PENDING);
+    ck_assert_int_eq(write_in_txn(&b, 1, 1), PARTITION_PENDING); /* behind the first */
+    ck_assert_uint_eq(asked_count, 1);
+    ck_assert_int_eq(asked->kind, TXNS_VERIFY);
+    ck_assert(slice_equal_str(asked->id, "t"));
+    ck_assert_int_eq(asked->producer_id, 7);
+    ck_assert(slice_equal_str(asked->partitions->topic, "orders"));
+    ck_assert_uint_eq(engine.part->batches_count, 0);
+    coordinator_answers(TXN_OK);
+    fake_loop_turn();
+    ck_assert_uint_eq(engine.part->batches_count, 2);
+    ck_assert_int_eq(write_in_txn(&c, 2, 1), PARTITION_PENDING); /* it is open: nothing to ask */
+    ck_assert_uint_eq(asked_count, 1);
+    fake_part_commit(engine.part, 3);
+    ck_assert_int_eq(a.append.base_offset, 0);
+    ck_assert_int_eq(b.append.base_offset, 1);
+    ck_assert_int_eq(c.error, PARTITION_OK);
+    ck_assert_int_eq(partition_last_stable_offset(partition), 0);
+    marked_count = 0;
+    write_marker(true);
+    ck_assert_int_eq(partition_last_stable_offset(partition), 0); /* not readable yet */
+    fake_part_commit(engine.part, 4);
+    ck_assert_int_eq(marked_count, 1);
+    ck_assert_int_eq(partition_last_stable_offset(partition), 4);
+    write_deinit(&a), write_deinit(&b), write_deinit(&c);
+    teardown();
+}
+END_TEST
+
+START_TEST(partition_refuses_what_the_coordinator_does_not_know)
+{
+    static const struct {
+        enum txn_error said;
+        enum partition_error error;
+    } cases[] = {{TXN_E_NOT_ADDED, PARTITION_NOT_IN_TXN},
+        {TXN_E_FENCED, PARTITION_INVALID_PRODUCER_EPOCH},
+        {TXN_E_UNKNOWN, PARTITION_UNKNOWN_TXN_PRODUCER},
+        {TXN_E_CONCURRENT, PARTITION_TXN_UNAVAILABLE},
+        {TXN_E_NOT_COORDINATOR, PARTITION_TXN_UNAVAILABLE}};
+    setup();
+    fake_loop_turn();
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct write a, b;
+        write_in_txn(&a, 0, 1);
+        write_in_txn(&b, 1, 1);
+        coordinator_answers(cases[i].said);
+        fake_loop_turn();
+        ck_assert_int_eq(a.error, cases[i].error);
+        ck_assert_int_eq(b.error, cases[i].error); /* never without the one before it */
+        ck_assert_int_eq(b.done_count, 1);
+        write_deinit(&a), write_deinit(&b);
+    }
+    ck_assert_uint_eq(engine.part->batches_count, 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(partition_asks_again_when_a_marker_came_between)
+{
+    struct write a;
+    setup();
+    fake_loop_turn();
+    asked_count = 0;
+    write_in_txn(&a, 0, 1);
+    write_marker(false);
+    coordinator_answers(TXN_OK); /* said before the transaction ended */
+    fake_loop_turn();
+    ck_assert_uint_eq(asked_count, 2);
+    ck_assert_int_eq(a.done_count, 0);
+    coordinator_answers(TXN_E_NOT_ADDED);
+    fake_loop_turn();
+    ck_assert_int_eq(a.error, PARTITION_NOT_IN_TXN);
+    ck_assert_uint_eq(engine.part->batches_count, 1);
+    fake_part_commit(engine.part, 1);
+    ck_assert_int_eq(partition_last_stable_offset(partition), 1);
+    write_deinit(&a);
+    teardown();
+}
+END_TEST
+
+START_TEST(partition_loss_ends_questions_too)
+{
+    struct write a;
+    setup();
+    fake_loop_turn();
+    write_in_txn(&a, 0, 1);
+    fake_part_lose(engine.part);
+    ck_assert_int_eq(a.error, PARTITION_NOT_OWNER);
+    write_deinit(&a);
+    fake_part_acquire(engine.part);
+    fake_loop_turn();
+    coordinator_answers(TXN_OK); /* nobody is there any more */
+    fake_loop_turn();
+    ck_assert_uint_eq(engine.part->batches_count, 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(partition_replay_knows_transactions)
+{
+    struct write a, b;
+    struct partition_read read;
+    setup();
+    fake_loop_turn();
+    write_in_txn(&a, 0, 1);
+    coordinator_answers(TXN_OK);
+    fake_loop_turn();
+    write_marker(false);
+    write_in_txn(&b, 1, 1);
+    coordinator_answers(TXN_OK);
+    fake_loop_turn();
+    fake_part_commit(engine.part, 3);
+    for (int round = 0; round < 2; round++) {
+        ck_assert_int_eq(partition_last_stable_offset(partition), 2);
+        read = (struct partition_read){
+            .leader_epoch = -1, .size_max = 1000, .one_at_least = true, .read_committed = true};
+        ck_assert_int_eq(partition_read(partition, &read), PARTITION_OK);
+        ck_assert_uint_eq(read.aborted_count, 1);
+        ck_assert_int_eq(read.aborted->producer_id, 7);
+        ck_assert_int_eq(read.aborted->first_offset, 0);
+        free(read.aborted);
+        for (unsigned i = 0; i < read.engine.n_chunks; i++)
+            chunk_release(&read.engine.chunks[i]);
+        fake_part_lose(engine.part);
+        fake_part_acquire(engine.part);
+        fake_loop_turn();
+        fake_loop_turn();
+    }
+    write_deinit(&a), write_deinit(&b);
+    teardown();
+}
+END_TEST
+
 TEST_MAIN("broker/partition", partition_appends_in_two_phases,
     partition_queues_what_comes_before_it_is_usable, partition_queue_is_bounded,
     partition_refuses_gaps_and_repeats_answers, partition_duplicate_waits_for_its_original,
@@ -473,4 +670,7 @@ TEST_MAIN("broker/partition", partition_appends_in_two_phases,
     partition_forgets_what_a_failed_append_left, partition_refusals_change_nothing,
     partition_snapshot_shortens_the_replay, partition_close_ends_what_waits,
     partition_reads_below_the_high_watermark, partition_late_read_says_how_far_it_saw,
-    partition_wakes_waiters_once)
+    partition_wakes_waiters_once, partition_asks_before_it_opens_a_transaction,
+    partition_refuses_what_the_coordinator_does_not_know,
+    partition_asks_again_when_a_marker_came_between, partition_loss_ends_questions_too,
+    partition_replay_knows_transactions)

@@ -22,7 +22,7 @@ static enum producers_verdict put(
     enum producers_verdict verdict = producers_check(producers, &header, &original);
     header.base_offset = offset;
     if (verdict == PRODUCERS_NEXT)
-        producers_record(producers, &header, 0);
+        producers_record(producers, &header, NULL, 0);
     return verdict;
 }
 
@@ -97,8 +97,8 @@ START_TEST(producers_expire_and_may_then_start_anywhere)
     struct producers producers;
     producers_init(&producers);
     struct batch_header old = batch_of(1, 0, 0, 1), young = batch_of(2, 0, 0, 1);
-    producers_record(&producers, &old, 1000);
-    producers_record(&producers, &young, 1500);
+    producers_record(&producers, &old, NULL, 1000);
+    producers_record(&producers, &young, NULL, 1500);
     producers_expire(&producers, 1999, 1000);
     ck_assert_uint_eq(producers_count(&producers), 2);
     producers_expire(&producers, 2000, 1000);
@@ -115,7 +115,7 @@ START_TEST(producers_are_limited)
     producers_init(&producers);
     for (int64_t id = 0; id <= PRODUCERS_COUNT_MAX; id++) {
         struct batch_header header = batch_of(id, 0, 0, 1);
-        producers_record(&producers, &header, id);
+        producers_record(&producers, &header, NULL, id);
     }
     ck_assert_uint_eq(producers_count(&producers), PRODUCERS_COUNT_MAX);
     ck_assert_int_eq(put(&producers, batch_of(0, 0, 50, 1), 9), PRODUCERS_NEXT); /* forgotten */
