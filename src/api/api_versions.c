@@ -15,6 +15,8 @@
 #define METADATA_VERSION_MIN 1
 #define METADATA_VERSION     21
 #define FEATURES_SINCE       3
+/* Transactions v2 (KIP-890): Produce adds partitions, each transaction has its own epoch. */
+#define TRANSACTION_VERSION 2
 
 static bool is_alphanumeric(uint8_t c)
 {
@@ -53,15 +55,26 @@ static void fill_keys(struct arena *arena, struct api_versions_response *respons
 
 static void fill_features(struct arena *arena, struct api_versions_response *response)
 {
-    struct slice name = SLICE_LIT("metadata.version");
-    response->supported_features = arena_new(arena, struct api_versions_response_supported_feature);
-    response->supported_features[0] = (struct api_versions_response_supported_feature){
-        name, METADATA_VERSION_MIN, METADATA_VERSION};
-    response->supported_features_count = 1;
-    response->finalized_features = arena_new(arena, struct api_versions_response_finalized_feature);
-    response->finalized_features[0] =
-        (struct api_versions_response_finalized_feature){name, METADATA_VERSION, METADATA_VERSION};
-    response->finalized_features_count = 1;
+    static const struct feature {
+        const char *name;
+        int16_t min, max;
+    } features[] = {
+        {"metadata.version", METADATA_VERSION_MIN, METADATA_VERSION},
+        {"transaction.version", 0, TRANSACTION_VERSION},
+    };
+    size_t count = ARRAY_COUNT(features);
+    response->supported_features =
+        arena_new_n(arena, struct api_versions_response_supported_feature, count);
+    response->finalized_features =
+        arena_new_n(arena, struct api_versions_response_finalized_feature, count);
+    for (size_t i = 0; i < count; i++) {
+        struct slice name = slice_from_str(features[i].name);
+        response->supported_features[i] = (struct api_versions_response_supported_feature){
+            name, features[i].min, features[i].max};
+        response->finalized_features[i] = (struct api_versions_response_finalized_feature){
+            name, features[i].max, features[i].max};
+    }
+    response->supported_features_count = response->finalized_features_count = (int32_t)count;
     response->finalized_features_epoch = 0;
 }
 

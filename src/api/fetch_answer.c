@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "api/fetch_internal.h"
 #include "api/lookup.h"
+#include "broker/txn_index.h"
 #include "wire/errors.gen.h"
 
 #define VERSION_TOPICS_BY_ID 13 /* names before it */
@@ -88,6 +89,8 @@ void fetch_prepare(struct fetch *fetch, const struct fetch_request *request)
 
 static void fetch_item_release(struct fetch_item *item)
 {
+    free(steal(&item->read.aborted));
+    item->read.aborted_count = 0;
     for (unsigned i = 0; i < item->read.engine.n_chunks; i++)
         chunk_release(&item->read.engine.chunks[i]);
     item->read.engine.n_chunks = 0;
@@ -120,12 +123,29 @@ bool fetch_trim(struct fetch *fetch)
     return failed || full || size >= fetch->size_min;
 }
 
-static void fetch_answer_item(struct fetch_item *item)
+static void fetch_answer_aborted(struct fetch_item *item, struct arena *arena)
+{
+    struct fetch_response_partition *response = item->response;
+    size_t count = item->read.aborted_count;
+    response->aborted_transactions =
+        arena_new_n(arena, struct fetch_response_aborted_transaction, count);
+    for (size_t i = 0; i < count; i++)
+        response->aborted_transactions[response->aborted_transactions_count++] =
+            (struct fetch_response_aborted_transaction){
+                item->read.aborted[i].producer_id, item->read.aborted[i].first_offset};
+    free(steal(&item->read.aborted));
+}
+
+static void fetch_answer_item(struct fetch_item *item, struct arena *arena)
 {
     struct fetch_response_partition *response = item->response;
     response->error_code = item->error_code;
-    if (item->error_code != KAFKA_ERROR_NONE)
+    if (item->error_code != KAFKA_ERROR_NONE) {
+        free(steal(&item->read.aborted));
         return;
+    }
+    if (item->read.aborted_count > 0)
+        fetch_answer_aborted(item, arena);
     response->high_watermark = item->read.high_watermark;
     response->last_stable_offset = item->read.last_stable_offset;
     response->log_start_offset = item->read.log_start;
@@ -139,6 +159,6 @@ static void fetch_answer_item(struct fetch_item *item)
 void fetch_answer(struct fetch *fetch)
 {
     for (size_t i = 0; i < fetch->items_count; i++)
-        fetch_answer_item(&fetch->items[i]);
+        fetch_answer_item(&fetch->items[i], &fetch->req->arena);
     request_complete(fetch->req);
 }

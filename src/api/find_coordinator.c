@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * FindCoordinator: this broker, for groups and for transactional ids. Asking for a group's
- * coordinator is the first sign that groups will be used, so __consumer_offsets is made here and
- * the answer waits for it: what follows finds everything in place.
+ * FindCoordinator: this broker, for groups and for transactional ids. Asking for a coordinator is
+ * the first sign that groups (transactions) will be used, so __consumer_offsets
+ * (__transaction_state) is made here and the answer waits for it: what follows finds everything in
+ * place.
  */
 #include "wire/find_coordinator.gen.h"
 
@@ -63,7 +64,7 @@ static void find_coordinator_on_ensured(struct broker_call *call)
     struct find_coordinator *my = container_of(call, struct find_coordinator, call);
     int16_t error = call->result < 0 ? KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE : KAFKA_ERROR_NONE;
     find_coordinator_answer(my->req, my->request, my->response, error,
-        call->result < 0 ? SLICE_LIT("The offsets topic could not be created.") : SLICE_NULL);
+        call->result < 0 ? SLICE_LIT("The coordinator's topic could not be created.") : SLICE_NULL);
     request_complete(my->req);
 }
 
@@ -76,7 +77,9 @@ enum handle_result find_coordinator_handle(struct request *req,
             SLICE_LIT("The key type must be 0 (group) or 1 (transaction)."));
         return HANDLE_DONE;
     }
-    if (request->key_type == COORDINATOR_TRANSACTION || broker_image(broker)->offsets != NULL) {
+    const struct image *image = broker_image(broker);
+    bool group = request->key_type == COORDINATOR_GROUP;
+    if ((group ? image->offsets : image->transactions) != NULL) {
         find_coordinator_answer(req, request, response, KAFKA_ERROR_NONE, SLICE_NULL);
         return HANDLE_DONE;
     }
@@ -85,6 +88,6 @@ enum handle_result find_coordinator_handle(struct request *req,
         .req = req,
         .request = request,
         .response = response};
-    broker_offsets_ensure(broker, &my->call);
+    (group ? broker_offsets_ensure : broker_transactions_ensure)(broker, &my->call);
     return HANDLE_PARKED;
 }

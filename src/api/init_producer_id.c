@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * InitProducerId: a fresh id for an idempotent producer. Transactional ids are refused until there
- * are transactions, with the error that every client treats as final and shows to its user; the log
- * line says the real reason.
+ * InitProducerId: a fresh id for an idempotent producer; for a transactional one the id and next
+ * epoch of its transactional id, after whatever its predecessor left open was aborted.
  */
-#include "base/log.h"
-#include "broker/broker.h"
-#include "net/request.h"
-#include "wire/errors.gen.h"
 #include "wire/init_producer_id.gen.h"
 
-#include <inttypes.h>
+#include "api/txn_common.h"
+
+enum { INIT_FENCED_SINCE = 4 };
 
 struct init_producer_id {
     struct request *req;
     struct init_producer_id_response *response;
     struct broker_producer_id next;
+    struct txns_op op;
 };
 
 static void init_producer_id_on_next(struct broker_call *call)
@@ -30,20 +28,15 @@ static void init_producer_id_on_next(struct broker_call *call)
     request_complete(init->req);
 }
 
-static int16_t init_producer_id_check(
-    const struct request *req, const struct init_producer_id_request *request)
+static void init_producer_id_on_done(struct txns_op *op)
 {
-    if (!slice_is_null(request->transactional_id) && request->transactional_id.size == 0)
-        return KAFKA_ERROR_INVALID_REQUEST;
-    if ((request->producer_id == -1) != (request->producer_epoch == -1))
-        return KAFKA_ERROR_INVALID_REQUEST;
-    if (slice_is_null(request->transactional_id))
-        return KAFKA_ERROR_NONE;
-    log_warn("transactions.unsupported",
-        "conn=%" PRIu64 " client=%s transactional_id=%s "
-        "reason=\"transactions are not implemented; idempotent producers are\"",
-        req->conn->id, log_quote(req->client_id).str, log_quote(request->transactional_id).str);
-    return KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    struct init_producer_id *init = container_of(op, struct init_producer_id, op);
+    init->response->error_code = txn_error_code(op->error, init->req, INIT_FENCED_SINCE);
+    if (op->error == TXN_OK) {
+        init->response->producer_id = op->producer_id;
+        init->response->producer_epoch = op->epoch;
+    }
+    request_complete(init->req);
 }
 
 enum handle_result init_producer_id_handle(struct request *req,
@@ -51,13 +44,25 @@ enum handle_result init_producer_id_handle(struct request *req,
 {
     response->producer_id = -1;
     response->producer_epoch = -1;
-    response->error_code = init_producer_id_check(req, request);
-    if (response->error_code != KAFKA_ERROR_NONE)
+    if ((request->producer_id == -1) != (request->producer_epoch == -1)) {
+        response->error_code = KAFKA_ERROR_INVALID_REQUEST;
         return HANDLE_DONE;
+    }
     struct init_producer_id *init = arena_new(&req->arena, struct init_producer_id);
     init->req = req;
     init->response = response;
-    init->next.call.done = init_producer_id_on_next;
-    broker_producer_id_next(req->conn->context, &init->next);
+    if (slice_is_null(request->transactional_id)) {
+        init->next.call.done = init_producer_id_on_next;
+        broker_producer_id_next(req->conn->context, &init->next);
+        return HANDLE_PARKED;
+    }
+    init->op = (struct txns_op){.broker = req->conn->context,
+        .id = request->transactional_id,
+        .kind = TXNS_INIT,
+        .producer_id = request->producer_id,
+        .epoch = request->producer_epoch,
+        .timeout_ms = request->transaction_timeout_ms,
+        .done = init_producer_id_on_done};
+    txns_submit(&init->op);
     return HANDLE_PARKED;
 }

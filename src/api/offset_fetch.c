@@ -16,13 +16,18 @@ struct offset_fetch {
     struct offset_fetch_request_group *groups; /* the request, in its later form */
     int32_t groups_count;
     struct offset_fetch_response *response;
+    bool require_stable; /* offsets that an open transaction may replace are refused */
 };
 
 static void offset_fetch_partition(struct arena *arena, const struct group_offset *offset,
-    int32_t partition, struct offset_fetch_response_group_partition *out)
+    int32_t partition, bool unstable, struct offset_fetch_response_group_partition *out)
 {
     offset_fetch_response_group_partition_init(out);
     out->partition_index = partition;
+    if (unstable) {
+        out->error_code = KAFKA_ERROR_UNSTABLE_OFFSET_COMMIT;
+        offset = NULL;
+    }
     out->committed_offset = offset == NULL ? -1 : offset->offset;
     out->committed_leader_epoch = offset == NULL ? -1 : offset->leader_epoch;
     out->metadata = offset == NULL ? SLICE_LIT("") : arena_copy_slice(arena, offset->metadata);
@@ -30,7 +35,7 @@ static void offset_fetch_partition(struct arena *arena, const struct group_offse
 
 /* --- the topics that were asked for --- */
 
-static void offset_fetch_topic(struct offset_fetch *my, const struct groups_entry *entry,
+static void offset_fetch_topic(struct offset_fetch *my, struct groups_entry *entry,
     const struct offset_fetch_request_group_topic *topic,
     struct offset_fetch_response_group_topic *out)
 {
@@ -48,7 +53,10 @@ static void offset_fetch_topic(struct offset_fetch *my, const struct groups_entr
         int32_t index = topic->partition_indexes[p];
         const struct group_offset *offset =
             entry == NULL ? NULL : group_offsets_get(&entry->offsets, name, index);
-        offset_fetch_partition(arena, offset, index, &out->partitions[out->partitions_count]);
+        bool unstable =
+            my->require_stable && entry != NULL && groups_is_unstable(entry, name, index);
+        offset_fetch_partition(
+            arena, offset, index, unstable, &out->partitions[out->partitions_count]);
         if (by_id && known == NULL)
             out->partitions[out->partitions_count].error_code = KAFKA_ERROR_UNKNOWN_TOPIC_ID;
         out->partitions_count++;
@@ -78,8 +86,8 @@ static const struct group_offset **offset_fetch_sorted(
     return sorted;
 }
 
-static void offset_fetch_all(struct offset_fetch *my, const struct groups_entry *entry,
-    struct offset_fetch_response_group *out)
+static void offset_fetch_all(
+    struct offset_fetch *my, struct groups_entry *entry, struct offset_fetch_response_group *out)
 {
     struct arena *arena = &my->tour.req->arena;
     bool by_id = my->tour.req->version >= 10;
@@ -101,6 +109,8 @@ static void offset_fetch_all(struct offset_fetch *my, const struct groups_entry 
             arena_new_n(arena, struct offset_fetch_response_group_partition, end - i);
         for (size_t p = i; p < end; p++)
             offset_fetch_partition(arena, sorted[p], sorted[p]->partition,
+                my->require_stable &&
+                    groups_is_unstable(entry, sorted[p]->topic, sorted[p]->partition),
                 &topic->partitions[topic->partitions_count++]);
     }
 }
@@ -117,7 +127,7 @@ static bool offset_fetch_visit(
         out->error_code = group_error_code(error);
         return true;
     }
-    const struct groups_entry *entry = shard == NULL ? NULL : groups_find(shard, group->group_id);
+    struct groups_entry *entry = shard == NULL ? NULL : groups_find(shard, group->group_id);
     if (group->topics_count < 0) {
         if (entry != NULL)
             offset_fetch_all(my, entry, out);
@@ -217,6 +227,7 @@ enum handle_result offset_fetch_handle(struct request *req,
 {
     struct offset_fetch *my = arena_new(&req->arena, struct offset_fetch);
     my->response = response;
+    my->require_stable = request->require_stable;
     my->tour.visit = offset_fetch_visit;
     my->tour.end = offset_fetch_end;
     my->groups = request->groups;

@@ -23,10 +23,13 @@ struct produce {
     struct request *req;
     struct broker *broker;
     bool quiet, durable; /* acks=0; acks=all */
-    int64_t now_ms;      /* real: the append time where the topic wants it */
+    struct slice transactional_id;
+    int64_t now_ms; /* real: the append time where the topic wants it */
     struct fanout *fanout;
     struct produce_response *response;
 };
+
+enum { PRODUCE_ABORTABLE_SINCE = 11, PRODUCE_TXN_ADDS_SINCE = 12 };
 
 struct produce_item {
     struct fanout_item item;
@@ -40,6 +43,9 @@ static void produce_item_end(struct produce_item *item, enum partition_error err
     struct produce_response_partition *response = item->response;
     const struct partition_append *append = &item->append;
     response->error_code = lookup_partition_error(error);
+    const struct produce *produce = fanout_context(item->item.fanout);
+    if (error == PARTITION_NOT_IN_TXN && produce->req->version >= PRODUCE_ABORTABLE_SINCE)
+        response->error_code = KAFKA_ERROR_TRANSACTION_ABORTABLE;
     response->log_start_offset = append->log_start;
     if (error == PARTITION_OK) {
         response->base_offset = append->base_offset;
@@ -161,9 +167,14 @@ static int16_t produce_check_batch(struct produce *produce, const struct topic *
     if (verdict->size > config->part.segment_size_max)
         return produce_refuse(response, KAFKA_ERROR_RECORD_LIST_TOO_LARGE,
             "The record batch is larger than segment.bytes");
-    if ((verdict->header.attributes & BATCH_TRANSACTIONAL) != 0)
+    if ((verdict->header.attributes & BATCH_TRANSACTIONAL) == 0)
+        return KAFKA_ERROR_NONE;
+    if (verdict->header.producer_id < 0)
         return produce_refuse(
-            response, KAFKA_ERROR_INVALID_TXN_STATE, "The partition is not part of a transaction");
+            response, KAFKA_ERROR_INVALID_RECORD, "A transactional batch needs a producer id");
+    if (slice_is_null(produce->transactional_id))
+        return produce_refuse(response, KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            "A transactional batch needs a transactional id");
     return KAFKA_ERROR_NONE;
 }
 
@@ -208,6 +219,8 @@ static void produce_partition(struct produce *produce, const struct topic *topic
     item->append.size = verdict.size;
     item->append.header = verdict.header;
     item->append.durable = produce->durable;
+    item->append.transactional_id = produce->transactional_id;
+    item->append.txn_add = produce->req->version >= PRODUCE_TXN_ADDS_SINCE;
     item->append.done = produce_on_appended;
     fanout_add(
         produce->fanout, &item->item, broker_topic_home(produce->broker, topic, request->index));
@@ -256,6 +269,7 @@ enum handle_result produce_handle(
     produce->broker = broker;
     produce->quiet = request->acks == 0;
     produce->durable = request->acks == -1;
+    produce->transactional_id = request->transactional_id;
     produce->now_ms = env_real_ms(broker_env(broker));
     produce->response = response;
     produce->fanout = fanout_new(&req->arena, broker, produce_run, produce_on_joined, produce);

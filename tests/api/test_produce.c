@@ -68,7 +68,7 @@ START_TEST(produce_refuses_bad_batches)
         KAFKA_ERROR_CORRUPT_MESSAGE);
     struct plane_batch transactional = {.producer_id = 5, .attributes = BATCH_TRANSACTIONAL};
     ck_assert_int_eq(plane_produce(harness, "orders", 0, transactional)->error_code,
-        KAFKA_ERROR_INVALID_TXN_STATE);
+        KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     struct plane_batch zstd = {.attributes = BATCH_ZSTD};
     ck_assert_int_eq(
         plane_produce_bytes(harness, 6, "orders", 0, plane_encode(harness, &zstd))->error_code,

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+/* txn_common: what the handlers of transaction APIs share. */
+#include "broker/txns.h"
+#include "net/request.h"
+#include "wire/errors.gen.h"
+
+/* `fenced_since`: the first version of the API that knows PRODUCER_FENCED; before it the same is
+ * called INVALID_PRODUCER_EPOCH. */
+int16_t txn_error_code(enum txn_error error, const struct request *req, int16_t fenced_since);
