@@ -28,6 +28,9 @@ import errors  # noqa: E402
 import protogen  # noqa: E402
 from schema import SchemaError, snake  # noqa: E402
 
+# Not in Kafka's newest version, and why.
+BEHIND = {"ListTransactions": "version 2 filters names by a regular expression, which needs a linear-time matcher"}
+
 
 def goldens():
     """Name of the generated file -> text."""
@@ -90,7 +93,8 @@ class Schemas(unittest.TestCase):
                 keys[schema.key] = schema
                 self.assertTrue(schema.purpose, schema.path)
                 self.assertIsNotNone(schema.kafka, schema.path)
-                self.assertEqual(schema.kafka.high, schema.versions.high, schema.path)
+                if schema.name not in BEHIND:
+                    self.assertEqual(schema.kafka.high, schema.versions.high, schema.path)
                 self.assertLessEqual(schema.versions.low, schema.kafka.low, schema.path)
                 self.assertTrue(schema.comment, f"{schema.path}: say in a comment what the API is for")
 
