@@ -295,8 +295,8 @@ static void partition_on_log_start(void *ctx, struct part *part, int64_t log_sta
     txn_index_trim(&partition->producers.txns, log_start);
 }
 
-/* The producers whose last batch has to stay. What is known of transactions the store finds in the
- * log; the last stable offset may be told, so that it need not look. */
+/* The producers whose last batch has to stay, and the last stable offset. What else is known of
+ * transactions the store finds in the log. */
 static bool partition_on_clean(void *ctx, struct part *part, struct engine_clean *clean)
 {
     struct partition *partition = ctx;
@@ -304,6 +304,7 @@ static bool partition_on_clean(void *ctx, struct part *part, struct engine_clean
     if (partition->state != PARTITION_USABLE)
         return false;
     producers_last(&partition->producers, &clean->producers);
+    clean->bound = partition_last_stable_offset(partition);
     return true;
 }
 
