@@ -140,27 +140,37 @@ struct scan {
     struct index *index;
     uint64_t pos;
     int64_t expected;  /* offset of the next batch; -1: not known yet */
-    uint8_t *piece;    /* RECOVERY_PIECE_SIZE bytes */
+    uint8_t *piece;    /* the walk's buffer, RECOVERY_PIECE_SIZE bytes */
     const char *fault; /* why the scan ended early */
 };
+
+/* A batch larger than the walk's buffer, in pieces. */
+static int scan_crc_large(struct scan *scan, uint64_t pos, const struct batch_header *header)
+{
+    uint64_t at = pos + BATCH_POS_ATTRIBUTES, end = pos + batch_size(header);
+    uint32_t crc = 0;
+    while (at < end) {
+        size_t size = end - at < RECOVERY_PIECE_SIZE ? (size_t)(end - at) : RECOVERY_PIECE_SIZE;
+        const uint8_t *bytes;
+        int r = walk_bytes(&scan->walk, at, size, &bytes);
+        if (r != 0)
+            return r < 0 ? r : 1;
+        crc = crc32c(crc, bytes, size);
+        at += size;
+    }
+    return crc == header->crc ? 0 : 1;
+}
 
 /* 0: valid, 1: not, -errno. */
 static int scan_crc(struct scan *scan, uint64_t pos, const struct batch_header *header)
 {
-    struct env *env = scan->recovery->env;
-    uint64_t at = pos + BATCH_POS_ATTRIBUTES, end = pos + batch_size(header);
-    uint32_t crc = 0;
-    while (at < end) {
-        size_t want = end - at < RECOVERY_PIECE_SIZE ? (size_t)(end - at) : RECOVERY_PIECE_SIZE;
-        ssize_t n = env->ops->file_pread(env, scan->file->fd, scan->piece, want, at);
-        if (n < 0)
-            return error_trace((int)n);
-        if ((size_t)n < want)
-            return 1;
-        crc = crc32c(crc, scan->piece, want);
-        at += want;
-    }
-    return crc == header->crc ? 0 : 1;
+    const uint8_t *bytes;
+    if (batch_size(header) > RECOVERY_PIECE_SIZE)
+        return scan_crc_large(scan, pos, header);
+    int r = walk_bytes(&scan->walk, pos, batch_size(header), &bytes);
+    if (r != 0)
+        return r < 0 ? r : 1;
+    return batch_crc_valid(bytes, header) ? 0 : 1;
 }
 
 /* Whether the batch may stand here. 0, 1 (fault says why) or -errno. */
@@ -329,12 +339,15 @@ static int scan_run(struct scan *scan, bool last)
     struct segment *segment = scan->segment;
     bool anchored;
     walk_init(&scan->walk, scan->file, segment->size);
+    walk_lend(&scan->walk, scan->piece, RECOVERY_PIECE_SIZE);
     int r = scan_start(scan, &anchored);
     if (r < 0)
         return r;
-    if (!recovery->clean)
+    if (!recovery->clean) {
         recovery->env->ops->file_forget(
             recovery->env, scan->file->fd, scan->pos, segment->size - scan->pos);
+        walk_lend(&scan->walk, scan->piece, RECOVERY_PIECE_SIZE); /* it forgets, too */
+    }
     r = scan_walk(scan, anchored);
     if (r < 0)
         return r;

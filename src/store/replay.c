@@ -17,6 +17,7 @@
 
 #define REPLAY_PIECE_SIZE        (1U << 20) /* bytes; more only for a single larger batch */
 #define REPLAY_PIECE_HEADERS_MAX 4096
+#define REPLAY_BUFFER_SIZE       (256U << 10) /* bytes that headers are read through */
 
 struct replay_task {
     struct part_task task;
@@ -52,7 +53,9 @@ static int replay_read_rest(
 static int replay_read_headers(struct replay_task *task, struct file *file, uint64_t pos)
 {
     struct walk walk;
+    _cleanup_(freep) uint8_t *buffer = xmalloc(REPLAY_BUFFER_SIZE);
     walk_init(&walk, file, task->query.end);
+    walk_lend(&walk, buffer, REPLAY_BUFFER_SIZE);
     for (unsigned i = 0; i < REPLAY_PIECE_HEADERS_MAX; i++) {
         struct batch_header header;
         const uint8_t *bytes;

@@ -83,24 +83,39 @@ void walk_init(struct walk *walk, struct file *file, uint64_t end)
 {
     walk->file = file;
     walk->end = end;
+    walk_lend(walk, walk->own, sizeof(walk->own));
+}
+
+void walk_lend(struct walk *walk, uint8_t *buffer, size_t capacity)
+{
+    assert(capacity >= WALK_BUFFER_SIZE);
+    walk->buffer = buffer;
+    walk->capacity = capacity;
+    walk->ahead = WALK_BUFFER_SIZE;
     walk->buffer_pos = 0;
     walk->buffer_size = 0;
 }
 
-/* Makes the header at pos lie in the buffer; what follows it comes along. */
-static int walk_fill(struct walk *walk, uint64_t pos)
+int walk_bytes(struct walk *walk, uint64_t pos, size_t size, const uint8_t **ret_bytes)
 {
-    if (pos >= walk->buffer_pos && pos + BATCH_HEADER_SIZE <= walk->buffer_pos + walk->buffer_size)
-        return 0;
-    uint64_t left = walk->end - pos;
-    size_t want = left < WALK_BUFFER_SIZE ? (size_t)left : WALK_BUFFER_SIZE;
-    struct env *env = walk->file->env;
-    ssize_t n = env->ops->file_pread(env, walk->file->fd, walk->buffer, want, pos);
-    if (n < 0)
-        return error_trace((int)n);
-    walk->buffer_pos = pos;
-    walk->buffer_size = (size_t)n;
-    return n < BATCH_HEADER_SIZE ? WALK_E_BAD : 0; /* the file is shorter than it should be */
+    assert(size <= walk->capacity);
+    if (pos < walk->buffer_pos || pos + size > walk->buffer_pos + walk->buffer_size) {
+        uint64_t left = walk->end - pos;
+        size_t want = size > walk->ahead ? size : walk->ahead;
+        struct env *env = walk->file->env;
+        if (left < want)
+            want = (size_t)left;
+        walk->buffer_size = 0;
+        ssize_t n = env->ops->file_pread(env, walk->file->fd, walk->buffer, want, pos);
+        if (n < 0)
+            return error_trace((int)n);
+        walk->buffer_pos = pos;
+        walk->buffer_size = (size_t)n;
+        if ((size_t)n < size)
+            return WALK_E_BAD; /* the file is shorter than it should be */
+    }
+    *ret_bytes = walk->buffer + (pos - walk->buffer_pos);
+    return 0;
 }
 
 int walk_header(
@@ -110,14 +125,15 @@ int walk_header(
         return WALK_E_END;
     if (pos > walk->end || walk->end - pos < BATCH_HEADER_SIZE)
         return WALK_E_BAD;
-    int r = walk_fill(walk, pos);
+    const uint8_t *at;
+    int r = walk_bytes(walk, pos, BATCH_HEADER_SIZE, &at);
     if (r != 0)
         return r;
-    const uint8_t *at = walk->buffer + (pos - walk->buffer_pos);
     struct batch_header header = batch_header_parse(at);
     if (!batch_header_sane(&header) || header.base_offset < 0 ||
         header.base_offset > INT64_MAX - INT32_MAX || batch_size(&header) > walk->end - pos)
         return WALK_E_BAD;
+    walk->ahead = batch_size(&header) < walk->capacity / 16 ? walk->capacity : WALK_BUFFER_SIZE;
     *ret_header = header;
     if (ret_bytes != NULL)
         *ret_bytes = at;

@@ -52,21 +52,29 @@ int segment_open(struct segment *segment, const char *dir, struct file **ret_fil
 /* Removes log, index and time index; missing ones are fine. Blocks. */
 int segment_unlink(struct env *env, const char *dir, int64_t base);
 
-/* A walk reads headers through a small buffer. */
+/* A walk reads headers through a small buffer, or through a large one that it was lent: then many
+ * small batches come with each read, and of large ones still no more than their headers. */
 #define WALK_BUFFER_SIZE 4096
 struct walk {
     struct file *file;
     uint64_t end; /* bytes of the file that count */
     uint64_t buffer_pos;
-    size_t buffer_size;
-    uint8_t buffer[WALK_BUFFER_SIZE];
+    size_t buffer_size, ahead; /* bytes that are there, and that a read asks for */
+    size_t capacity;
+    uint8_t *buffer;
+    uint8_t own[WALK_BUFFER_SIZE];
 };
 
 enum {
     WALK_E_END = 1, /* pos is the end */
     WALK_E_BAD = 2, /* what is there is no batch, or not all of it is there */
 };
+/* The walk stays where it is in memory. */
 void walk_init(struct walk *walk, struct file *file, uint64_t end);
+/* `capacity` >= WALK_BUFFER_SIZE; the buffer must outlive the walk. */
+void walk_lend(struct walk *walk, uint8_t *buffer, size_t capacity);
+/* Bytes of the file, valid until the next call; `size` <= capacity. 0, WALK_E_BAD or -errno. */
+int walk_bytes(struct walk *walk, uint64_t pos, size_t size, const uint8_t **ret_bytes);
 /* The header at pos; `ret_bytes` (may be NULL) its BATCH_HEADER_SIZE raw bytes, valid until the
  * next call. 0, WALK_E_* or -errno. */
 int walk_header(

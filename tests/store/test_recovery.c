@@ -64,6 +64,47 @@ START_TEST(recovery_of_a_killed_broker_keeps_all)
 }
 END_TEST
 
+/* Small batches are read many at a time. */
+START_TEST(recovery_reads_large_pieces)
+{
+    enum { COUNT = 5000, SIZE = 100 };
+    world_make();
+    world_start();
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(world_put(world.part, 1, SIZE), ENGINE_OK);
+    world_kill();
+    world.faulty.n_reads = 0;
+    world_start();
+    ck_assert_int_eq(world_state(world.part).log_end, COUNT);
+    ck_assert_uint_lt(world.faulty.n_reads, 16);
+    ck_assert_int_eq(world_scan(world.part), COUNT);
+    world_clear();
+}
+END_TEST
+
+/* A batch may be larger than what is read at once. */
+START_TEST(recovery_of_large_batches)
+{
+    world_make();
+    world.config.segment_size_max = 64 << 20;
+    world_start();
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(world_put(world.part, 1, 100), ENGINE_OK);
+        ck_assert_int_eq(world_put(world.part, 1, 262144 + (size_t)i - 1), ENGINE_OK);
+        ck_assert_int_eq(world_put(world.part, 1, 700000), ENGINE_OK);
+    }
+    uint64_t end = world_file_size(WORLD_LOG0);
+    world_kill();
+    world_start();
+    ck_assert_int_eq(world_scan(world.part), 12);
+    world_kill();
+    world_file_write(WORLD_LOG0, end - 1, "?", 1);
+    world_start();
+    ck_assert_int_eq(world_scan(world.part), 11);
+    world_clear();
+}
+END_TEST
+
 START_TEST(recovery_of_a_header_torn_at_every_byte)
 {
     for (uint64_t size = 1; size < BATCH_HEADER_SIZE; size += 6) {
@@ -419,9 +460,10 @@ START_TEST(recovery_when_everything_fails_from_some_call_on)
 }
 END_TEST
 
-TEST_MAIN("store/recovery", recovery_of_a_killed_broker_keeps_all,
-    recovery_of_a_header_torn_at_every_byte, recovery_of_a_torn_body, recovery_of_a_zero_tail,
-    recovery_of_a_garbage_tail, recovery_of_a_wrong_checksum_above_the_recovery_point,
+TEST_MAIN("store/recovery", recovery_of_a_killed_broker_keeps_all, recovery_reads_large_pieces,
+    recovery_of_large_batches, recovery_of_a_header_torn_at_every_byte, recovery_of_a_torn_body,
+    recovery_of_a_zero_tail, recovery_of_a_garbage_tail,
+    recovery_of_a_wrong_checksum_above_the_recovery_point,
     recovery_of_an_offset_that_does_not_follow, recovery_of_a_missing_index,
     recovery_of_a_missing_time_index, recovery_of_a_wrong_index,
     recovery_of_a_wrong_last_index_entry, recovery_of_an_index_longer_than_the_log,
