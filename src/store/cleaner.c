@@ -302,7 +302,8 @@ static void pass_done(struct part_task *base)
     bool nothing = work->pass.n_groups == 0;
     if (base->result != 0 || nothing) {
         cleaner_end(part, work, false);
-    } else if (part_ready(part) != ENGINE_OK || !cleaner_sources_there(&work->pass)) {
+    } else if (part_ready(part) != ENGINE_OK || !part->config.cleanup_compact ||
+               !cleaner_sources_there(&work->pass)) {
         part_task_submit(part, base, true, discard_run, discard_done);
     } else {
         part->swapping = true;

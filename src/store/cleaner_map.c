@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Open addressing, at most three quarters full. The memory comes zeroed from the kernel, so a table
- * that was sized generously costs only the pages that are used.
+ * Open addressing, at most three quarters full. The table doubles as keys come, as long as the old
+ * and the new one together stay within the memory that was allowed.
  */
 #include "store/cleaner_map.h"
 
@@ -11,14 +11,15 @@
 #include <assert.h>
 #include <errno.h>
 
-int cleaner_map_init(struct cleaner_map *map, struct env *env, uint64_t keys_count, size_t size_max)
+static struct cleaner_map_slot *cleaner_map_alloc(size_t capacity)
 {
-    size_t capacity = CLEANER_MAP_SLOTS_MIN;
-    while (
-        capacity / 4 * 3 < keys_count && capacity <= size_max / sizeof(struct cleaner_map_slot) / 2)
-        capacity *= 2;
-    *map = (struct cleaner_map){.capacity = capacity, .count_max = capacity / 4 * 3};
-    map->slots = calloc(capacity, sizeof(struct cleaner_map_slot));
+    return calloc(capacity, sizeof(struct cleaner_map_slot));
+}
+
+int cleaner_map_init(struct cleaner_map *map, struct env *env, size_t size_max)
+{
+    *map = (struct cleaner_map){.capacity = CLEANER_MAP_SLOTS_MIN, .size_max = size_max};
+    map->slots = cleaner_map_alloc(map->capacity);
     if (map->slots == NULL)
         return error_trace(-ENOMEM);
     env->ops->random(env, &map->key, sizeof(map->key));
@@ -43,14 +44,37 @@ static struct cleaner_map_slot *cleaner_map_find(
     }
 }
 
+/* False: it must not, or there is no memory. */
+static bool cleaner_map_grow(struct cleaner_map *map)
+{
+    if (map->capacity > map->size_max / sizeof(struct cleaner_map_slot) / 3)
+        return false;
+    struct cleaner_map larger = *map;
+    larger.capacity *= 2;
+    larger.slots = cleaner_map_alloc(larger.capacity);
+    if (larger.slots == NULL)
+        return false;
+    for (size_t i = 0; i < map->capacity; i++) {
+        const struct cleaner_map_slot *slot = &map->slots[i];
+        if (slot->offset_next != 0)
+            *cleaner_map_find(&larger, &slot->hash) = *slot;
+    }
+    free(map->slots);
+    *map = larger;
+    return true;
+}
+
 bool cleaner_map_put(struct cleaner_map *map, struct slice key, int64_t offset)
 {
     assert(offset >= 0);
     struct siphash_result hash = siphash_128(&map->key, key);
     struct cleaner_map_slot *slot = cleaner_map_find(map, &hash);
     if (slot->offset_next == 0) {
-        if (map->count == map->count_max)
-            return false;
+        if (map->count >= map->capacity / 4 * 3) {
+            if (!cleaner_map_grow(map))
+                return false;
+            slot = cleaner_map_find(map, &hash);
+        }
         map->count++;
         slot->hash = hash;
     }

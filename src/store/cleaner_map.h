@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 /*
- * cleaner_map: where each key of a stretch of log was seen last: a table of fixed memory that holds
- * 128 keyed bits of a key's hash and an offset. The hash's key is random per table, so nobody can
- * make two keys meet. One thread; lives for one pass over one partition.
+ * cleaner_map: where each key of a stretch of log was seen last: a table of bounded memory that
+ * holds 128 keyed bits of a key's hash and an offset. The hash's key is random per table, so nobody
+ * can make two keys meet. One thread; lives for one pass over one partition.
  */
 #include "base/env.h"
 #include "base/siphash.h"
@@ -17,15 +17,15 @@ struct cleaner_map {
     struct siphash_key key;
     struct cleaner_map_slot *slots;
     size_t capacity; /* slots, a power of two */
-    size_t count, count_max;
+    size_t count;
+    size_t size_max; /* bytes */
 };
 
 /* The smallest table that is made, whatever memory was allowed. */
 #define CLEANER_MAP_SLOTS_MIN ((size_t)16)
 
-/* For up to `keys_count` keys, in at most `size_max` bytes. 0 or -ENOMEM. */
-int cleaner_map_init(
-    struct cleaner_map *map, struct env *env, uint64_t keys_count, size_t size_max);
+/* In at most `size_max` bytes. 0 or -ENOMEM. */
+int cleaner_map_init(struct cleaner_map *map, struct env *env, size_t size_max);
 void cleaner_map_deinit(struct cleaner_map *map);
 /* Offsets of a key come in ascending order. False: a new key, and the table is full. */
 bool cleaner_map_put(struct cleaner_map *map, struct slice key, int64_t offset);

@@ -221,35 +221,6 @@ static int txns_collect(struct cleaning *cleaning)
 
 /* --- first reading: the keys --- */
 
-/* Records of the dirty part that the headers promise; only a guess for the table's size. */
-static int keys_guess(struct cleaning *cleaning, uint64_t *ret_count)
-{
-    struct cleaner_pass *pass = cleaning->pass;
-    uint64_t count = 0;
-    for (unsigned i = 0; i < pass->n_sources; i++) {
-        struct cleaner_source *source = &pass->sources[i];
-        struct batch_header header;
-        struct walk walk;
-        struct file *file;
-        if (source->end <= pass->first_dirty || source->size == 0)
-            continue;
-        int r = segment_open(source->segment, pass->dir, &file);
-        if (r < 0)
-            return error_trace(r);
-        walk_init(&walk, file, source->size);
-        for (uint64_t pos = 0; (r = walk_header(&walk, pos, &header, NULL)) == 0;
-             pos += batch_size(&header))
-            count += header.records_count > 0 && batch_last_offset(&header) >= pass->first_dirty
-                         ? (uint64_t)header.records_count
-                         : 0;
-        file_unref(file);
-        if (r < 0)
-            return error_trace(r);
-    }
-    *ret_count = count;
-    return 0;
-}
-
 enum { KEYS_FULL = 4 };
 /* Notes the keys of one batch. 0, KEYS_FULL (map_end is set) or CLEANER_E_DAMAGED. */
 static int keys_add_batch(struct cleaning *cleaning, const struct cleaner_batch *batch)
@@ -299,10 +270,7 @@ static int keys_add_source(struct cleaning *cleaning, const struct cleaner_sourc
 static int keys_collect(struct cleaning *cleaning)
 {
     struct cleaner_pass *pass = cleaning->pass;
-    uint64_t count;
-    int r = keys_guess(cleaning, &count);
-    if (r == 0)
-        r = cleaner_map_init(&cleaning->map, pass->env, count, pass->map_size_max);
+    int r = cleaner_map_init(&cleaning->map, pass->env, pass->map_size_max);
     pass->map_end = pass->sources[pass->n_sources - 1].end;
     for (unsigned i = 0; i < pass->n_sources && r == 0; i++) {
         if (pass->sources[i].end > pass->first_dirty)
