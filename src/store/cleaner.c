@@ -381,7 +381,10 @@ void home_clean(struct home *home)
     int64_t delay_ms = home->local->cleaner_backoff_ms;
     if (dirtiest != NULL && atomic_exchange(&home->local->cleaner_busy, true))
         delay_ms = delay_ms < CLEANER_RETRY_MS ? delay_ms : CLEANER_RETRY_MS;
-    else if (dirtiest != NULL && !cleaner_start(dirtiest))
+    else if (dirtiest != NULL && !cleaner_start(dirtiest)) {
         atomic_store(&home->local->cleaner_busy, false);
+        /* An open transaction holds it, say: others come first at the next look. */
+        dirtiest->clean_after_ms = loop_now_ms(home->loop) + 2 * delay_ms;
+    }
     timer_start(&home->cleaner_timer, home->loop, delay_ms, home->cleaner_timer.fn);
 }
