@@ -70,6 +70,9 @@ void configs_op_prepare(struct request *req, struct topics_op *op, int8_t type, 
     op->name = name;
     if (type == CONFIGS_TOPIC) {
         op->type = TOPICS_CONFIGURE;
+        if (name.size == 0)
+            topics_op_refuse(
+                op, TOPICS_REQUEST_INVALID, SLICE_LIT("Default topic resources are not allowed."));
         return;
     }
     op->type = TOPICS_CONFIGURE_BROKER;

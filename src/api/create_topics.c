@@ -3,6 +3,7 @@
  * touch the others. There is one broker, so every replica list must name it alone. */
 #include "api/configs.h"
 #include "api/topics_join.h"
+#include "base/map.h"
 #include "broker/image.h"
 #include "wire/create_topics.gen.h"
 #include "wire/errors.gen.h"
@@ -41,6 +42,24 @@ static void op_assign(
     op->partitions = topic->assignments_count;
 }
 
+/* Of a name that is there twice the last value counts. */
+static void op_configure(struct topics_op *op, const struct create_topics_request_topic *topic)
+{
+    struct topics_config *configs =
+        arena_new_n(op->arena, struct topics_config, (size_t)topic->configs_count + 1);
+    struct map seen = MAP_NULL;
+    for (int32_t i = 0; i < topic->configs_count; i++) {
+        struct topics_config *config = map_get(&seen, topic->configs[i].name);
+        if (config == NULL)
+            config = &configs[op->configs_count++];
+        *config = (struct topics_config){
+            topic->configs[i].name, topic->configs[i].value, TOPICS_CONFIG_SET};
+        map_put(&seen, config->name, config);
+    }
+    map_deinit(&seen);
+    op->configs = configs;
+}
+
 static void op_prepare(struct request *req, struct topics_op *op,
     const struct create_topics_request *request, int32_t index)
 {
@@ -49,13 +68,7 @@ static void op_prepare(struct request *req, struct topics_op *op,
     op->partitions = topic->num_partitions;
     op->replication = topic->replication_factor;
     op->validate_only = request->validate_only;
-    struct topics_config *configs =
-        arena_new_n(&req->arena, struct topics_config, (size_t)topic->configs_count + 1);
-    for (int32_t i = 0; i < topic->configs_count; i++)
-        configs[i] = (struct topics_config){
-            topic->configs[i].name, topic->configs[i].value, TOPICS_CONFIG_SET};
-    op->configs = configs;
-    op->configs_count = (size_t)topic->configs_count;
+    op_configure(op, topic);
     if (topic->assignments_count > 0)
         op_assign(op, topic, broker_id(request_broker(req)));
 }

@@ -63,6 +63,16 @@ static struct slice list_change(
     return copy;
 }
 
+/* Spaces around a value are not part of it. */
+static struct slice value_trim(struct slice value)
+{
+    while (value.size > 0 && value.data[0] == ' ')
+        value = slice_make(value.data + 1, value.size - 1);
+    while (value.size > 0 && value.data[value.size - 1] == ' ')
+        value.size--;
+    return value;
+}
+
 /* The value that one requested change comes to; false: refused. `current` is what a list is
  * appended to. */
 static bool config_resolve(struct topics_op *op, const struct topics_config *config,
@@ -74,8 +84,9 @@ static bool config_resolve(struct topics_op *op, const struct topics_config *con
         return true;
     }
     if (slice_is_null(value))
-        return refuse(op, TOPICS_CONFIG_INVALID,
+        return refuse(op, op->replace ? TOPICS_REQUEST_INVALID : TOPICS_CONFIG_INVALID,
             arena_printf(op->arena, "Null value not supported for configs: %s", key->name));
+    value = value_trim(value);
     if (config->op != TOPICS_CONFIG_SET) {
         if (key->type != CONFIG_LIST)
             return refuse(op, TOPICS_CONFIG_INVALID,
@@ -144,27 +155,31 @@ bool overrides_resolve(struct topics_op *op, const struct topic *topic,
 {
     struct override_change *changes =
         arena_new_n(op->arena, struct override_change, op->configs_count + 1);
+    size_t count = 0;
     for (size_t i = 0; i < op->configs_count; i++) {
         const struct topics_config *config = &op->configs[i];
         const struct config_key *key = config_key_find(config->name, CONFIG_SCOPE_TOPIC);
+        if (key == NULL && config->op == TOPICS_CONFIG_DELETE)
+            continue; /* it is not set */
         if (key == NULL)
             return refuse_unknown(op, config->name, CONFIG_SCOPE_TOPIC);
         if (!name_is_new(op, i))
             return false;
-        changes[i].key = key;
+        struct override_change *change = &changes[count++];
+        change->key = key;
         struct slice current = topic_current(op->arena, topic, key, settings);
-        if (!config_resolve(op, config, key, current, &changes[i].value))
+        if (!config_resolve(op, config, key, current, &change->value))
             return false;
     }
     struct topic *blank =
         topic == NULL ? topic_new(SLICE_LIT("blank"), UUID_ZERO, 1, NULL, 0, settings) : NULL;
-    struct topic *derived = topic_derive(
-        topic == NULL ? blank : topic, 1, changes, op->configs_count, op->replace, settings);
+    struct topic *derived =
+        topic_derive(topic == NULL ? blank : topic, 1, changes, count, op->replace, settings);
     bool consistent = topic_config_consistent(op, &derived->config);
     topic_put(derived);
     topic_put(blank);
     *ret_changes = changes;
-    *ret_changes_count = op->configs_count;
+    *ret_changes_count = count;
     return consistent;
 }
 

@@ -218,6 +218,21 @@ START_TEST(create_topic_validate_only)
 }
 END_TEST
 
+/* As Kafka: the last of two values counts, and spaces around a value do not. */
+START_TEST(create_topic_config_named_twice)
+{
+    struct create_topics_request *request = request_for("a", 1);
+    add_config(request, "retention.ms", "1");
+    add_config(request, "retention.ms", " 77 ");
+    const struct create_topics_response_topic *topic = create(request);
+    ck_assert_int_eq(topic->error_code, KAFKA_ERROR_NONE);
+    for (int32_t i = 0; i < topic->configs_count; i++) {
+        if (slice_equal_str(topic->configs[i].name, "retention.ms"))
+            ck_assert_slice(topic->configs[i].value, "77");
+    }
+}
+END_TEST
+
 START_TEST(create_topics_named_twice)
 {
     struct create_topics_request *request = request_for("a", 1);
@@ -276,4 +291,5 @@ TEST_MAIN_FIXTURE("api/create_topics", setup, teardown, create_topic, create_top
     create_topic_with_a_bad_name, create_topic_whose_name_collides, create_topic_partition_counts,
     create_topic_limit_of_all_partitions, create_topic_replication_factor,
     create_topic_with_assignments, create_topic_with_bad_configs, create_topic_validate_only,
-    create_topics_named_twice, create_topics_empty, create_many_topics)
+    create_topic_config_named_twice, create_topics_named_twice, create_topics_empty,
+    create_many_topics)

@@ -81,6 +81,7 @@ START_TEST(incremental_refusals)
         alter(2, "orders", SET, "retention.ms", NULL)->error_code, KAFKA_ERROR_INVALID_REQUEST);
     ck_assert_int_eq(
         alter(2, "orders", SET, "no.such.key", "1")->error_code, KAFKA_ERROR_INVALID_CONFIG);
+    accepted(2, "orders", DELETE, "no.such.key", NULL); /* it is not set, then or now */
     ck_assert_int_eq(alter(2, "nothing", SET, "retention.ms", "1")->error_code,
         KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     ck_assert_int_eq(alter(4, "1", SET, "log.dirs", "/x")->error_code, KAFKA_ERROR_INVALID_REQUEST);
