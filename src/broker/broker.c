@@ -240,8 +240,15 @@ static void broker_on_conn_closed(struct loop_msg *msg)
     free(closed);
 }
 
+void broker_drain(struct broker *broker)
+{
+    broker->draining = true;
+}
+
 void broker_on_conn_close(struct broker *broker, uint64_t conn_id)
 {
+    if (broker->draining)
+        return;
     for (unsigned i = 0; i < broker->loops_count; i++) {
         struct conn_closed *closed = xnew(struct conn_closed);
         closed->groups = broker->by_loop[i].groups;

@@ -137,6 +137,9 @@ struct broker_params {
 int broker_new(const struct broker_params *params, struct broker **ret_broker) _must_check_;
 /* The loops run: opens all partitions and loads the groups. `done` comes on loop 0. */
 void broker_start(struct broker *broker, void (*done)(void *ctx), void *ctx);
+/* Any thread, before connections are closed for a stop: members of groups whose connections end
+ * from here on are not taken for dead, so that they find their group as it was after a restart. */
+void broker_drain(struct broker *broker);
 /* No connection is left: groups end, partitions close. `done` comes on loop 0. */
 void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx);
 /* The loops have stopped and are not freed yet. */

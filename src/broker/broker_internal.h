@@ -60,6 +60,7 @@ struct broker {
     struct topics_line topics;
     struct producer_ids producer_ids;
 
+    _Atomic bool draining;  /* connections end because the broker does */
     struct phase phase;     /* start and stop */
     unsigned start_pending; /* opening and sweeping */
     struct offload_work sweep;

@@ -257,8 +257,10 @@ static void server_stop_loops(struct server *server)
 
 void server_stop(struct server *server)
 {
-    if (server->net != NULL)
+    if (server->net != NULL) {
+        broker_drain(server->broker);
         net_stop(server->net, STOP_GRACE_MS);
+    }
     if (server->broker_started) {
         broker_stop(server->broker, server_on_done, server);
         int r = server_wait(server, -1);

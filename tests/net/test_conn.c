@@ -36,7 +36,8 @@ START_TEST(conn_half_a_frame_has_a_deadline)
         client_send(fd, out.data, size);
         ck_assert(client_at_end(fd));
         int64_t took = env_monotonic_ms(env_posix()) - before;
-        ck_assert_int_ge(took, 99);
+        /* A loop's clock is read once a turn: a turn that began earlier counts from there. */
+        ck_assert_int_ge(took, 90);
         ck_assert_int_lt(took, 5000);
         buffer_deinit(&out);
         close(fd);
