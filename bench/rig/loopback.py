@@ -44,8 +44,11 @@ def enter():
             return system
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
-        with open(CONTROL, "w", encoding="ascii") as out:
-            out.write("reno")
     except OSError as error:
         raise SystemExit(f"the loopback cannot be set up: {error}") from error
+    try:
+        with open(CONTROL, "w", encoding="ascii") as out:
+            out.write("reno")
+    except OSError:
+        pass  # a container that may not: measured with what is there, and said so
     return f"its own, {control()}"

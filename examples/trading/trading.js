@@ -137,6 +137,12 @@ async function logEnds(admin) {
   return offsets.sort((a, b) => a.partition - b.partition).map(p => Number(p.high))
 }
 
+/** Nobody else is about to join: the coordinator knows all of them and has given out all that there is. */
+async function settled(admin, groupId, members) {
+  const { groups: [group] } = await admin.describeGroups([groupId])
+  return group.state === 'Stable' && group.members.length === members
+}
+
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b)
 
 async function main() {
@@ -154,7 +160,8 @@ async function main() {
   const risk = new Ledger('risk')
   const riskWorkers = [1, 2, 3, 4].map(n => new Worker(`risk-${n}`, 'risk', false, risk))
   await Promise.all(riskWorkers.map(worker => worker.start()))
-  await until('three risk workers with a partition each and one idle', () => assigned(riskWorkers, [0, 1, 1, 1]))
+  await until('three risk workers with a partition each and one idle',
+    async () => (await settled(admin, 'risk', 4)) && assigned(riskWorkers, [0, 1, 1, 1]))
   for (const worker of riskWorkers) {
     console.log(`${worker.name}: ${worker.partitions.length ? `partition ${worker.partitions}` : 'idle'}`)
   }
