@@ -12,6 +12,7 @@
 #include "wire/offset_commit_value.gen.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 enum {
     GROUP_LOG_OFFSET_KEY_VERSION = 1,
@@ -173,7 +174,11 @@ static enum group_error group_log_error(enum partition_error error)
 static void group_write_on_appended(struct partition_append *append, enum partition_error error)
 {
     struct group_write *write = container_of(append, struct group_write, append);
-    if (error != PARTITION_OK) {
+    if (error == PARTITION_NOT_OWNER) {
+        /* Not ours any more, or the broker stops: whoever owns the log next replays what is in it.
+         */
+        log_debug("group.write.disowned", "offset=%" PRId64, append->base_offset);
+    } else if (error != PARTITION_OK) {
         static struct log_limit limit;
         if (log_limit_pass(&limit, 1000))
             log_warn("group.write.failed", "error=%d", (int)error);
