@@ -8,6 +8,7 @@
  */
 #include "api/fanout.h"
 #include "api/lookup.h"
+#include "base/canary.h"
 #include "base/log.h"
 #include "broker/settings.h"
 #include "net/request.h"
@@ -48,7 +49,7 @@ static void produce_item_end(struct produce_item *item, enum partition_error err
         response->error_code = KAFKA_ERROR_TRANSACTION_ABORTABLE;
     response->log_start_offset = append->log_start;
     if (error == PARTITION_OK) {
-        response->base_offset = append->base_offset;
+        response->base_offset = append->base_offset + (canary(WRONG_OFFSET) ? 1 : 0);
         if (append->duplicate_timestamp >= 0)
             response->log_append_time_ms = append->duplicate_timestamp;
         else if ((append->header.attributes & BATCH_LOG_APPEND_TIME) != 0)

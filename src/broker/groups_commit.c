@@ -7,6 +7,7 @@
  * Failure modes: the log refuses -> every offset of the request gets the error and nothing changes;
  * the group is dropped meanwhile -> the entry is dead and the answer is the log's.
  */
+#include "base/canary.h"
 #include "base/log.h"
 #include "broker/group_subscription.h"
 #include "broker/groups_shard.h"
@@ -104,6 +105,13 @@ void groups_commit(struct groups_shard *shard, struct slice group, struct groups
     int32_t length_max = broker_settings(groups->broker)->group.offset_metadata_size_max;
     struct group_write *write = group_write_new(groups_real_ms(groups));
     groups_commit_fill(entry, commit, write, (size_t)length_max);
+    if (canary(COMMIT_UNWRITTEN) && slice_is_null(commit->transactional_id)) {
+        for (int32_t i = 0; i < commit->items_count; i++)
+            group_offsets_put(&entry->offsets, &commit->items[i].offset);
+        group_write_free(write);
+        groups_commit_end(commit, GROUP_OK);
+        return;
+    }
     if (group_write_empty(write)) {
         group_write_free(write);
     } else {

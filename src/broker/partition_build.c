@@ -8,6 +8,7 @@
  * same way.
  */
 #include "broker/partition_internal.h"
+#include "base/canary.h"
 #include "base/log.h"
 #include "broker/broker.h"
 #include "broker/settings.h"
@@ -95,7 +96,8 @@ void partition_build(struct partition *partition)
     producers_clear(&partition->producers);
     struct part_state state;
     partition_get_state(partition, &state);
-    if (partition->fresh && state.log_end == 0) { /* a new topic is usable at once */
+    if ((partition->fresh && state.log_end == 0) ||
+        canary(PRODUCERS_LOST)) { /* a new topic is usable at once */
         partition_on_built(partition);
         return;
     }

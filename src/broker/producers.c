@@ -12,6 +12,7 @@
  */
 #include "broker/producers.h"
 #include "base/bytes.h"
+#include "base/canary.h"
 #include "base/crc32c.h"
 #include "store/engine.h"
 
@@ -98,11 +99,16 @@ static struct producer *producers_oldest(const struct producers *producers)
 static enum producers_verdict producer_check_sequence(
     const struct producer *producer, const struct batch_header *header)
 {
-    if (header->base_sequence < 0) /* a coordinator's: transactional offsets */
+    /* Without one it is a coordinator's: transactional offsets. */
+    if (header->base_sequence < 0 || canary(NO_SEQUENCE_CHECK))
         return PRODUCERS_NEXT;
     if (header->producer_epoch > producer->epoch || producer->batches_count == 0)
         return header->base_sequence == 0 ? PRODUCERS_NEXT : PRODUCERS_OUT_OF_ORDER;
     int32_t last = producer->batches[producer->batches_count - 1].last_sequence;
+    if (canary(DUPLICATE_APPENDED) && producer_find(producer, header) != NULL)
+        return PRODUCERS_NEXT;
+    if (canary(FENCED_EPOCH_ACCEPTED) && header->producer_epoch < producer->epoch)
+        return PRODUCERS_NEXT;
     return header->base_sequence == producers_sequence_add(last, 1) ? PRODUCERS_NEXT
                                                                     : PRODUCERS_OUT_OF_ORDER;
 }
@@ -120,12 +126,12 @@ enum producers_verdict producers_check(const struct producers *producers,
     }
     if (header->producer_epoch == producer->epoch && header->base_sequence >= 0) {
         const struct producer_batch *original = producer_find(producer, header);
-        if (original != NULL) {
+        if (original != NULL && !canary(DUPLICATE_APPENDED)) {
             *ret_original = *original;
             return PRODUCERS_DUPLICATE;
         }
     }
-    if (header->producer_epoch < producer->epoch)
+    if (header->producer_epoch < producer->epoch && !canary(FENCED_EPOCH_ACCEPTED))
         return PRODUCERS_OLD_EPOCH;
     enum producers_verdict verdict = producer_check_sequence(producer, header);
     if (verdict != PRODUCERS_NEXT)

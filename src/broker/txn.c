@@ -18,6 +18,7 @@
 #include "broker/txn.h"
 
 #include "base/bytes.h"
+#include "base/canary.h"
 
 #include <assert.h>
 
@@ -347,7 +348,7 @@ enum txn_step txn_end(
     struct txn *txn, const struct txn_end *end, int64_t now_ms, enum txn_error *ret_error)
 {
     bool repeats = txn_end_repeats(txn, end);
-    if (!repeats) {
+    if (!repeats && !canary(FENCED_END_ACCEPTED)) {
         enum txn_error error = txn_check_producer(txn, end->producer_id, end->epoch);
         if (error != TXN_OK)
             return txn_answer(error, ret_error);

@@ -9,6 +9,7 @@
 #include "broker/txn_index.h"
 
 #include "base/bytes.h"
+#include "base/canary.h"
 
 #include <assert.h>
 
@@ -59,14 +60,14 @@ void txn_index_end(struct txn_index *index, int64_t first_offset, int64_t last_o
         return;
     struct txn_span *span = &index->spans[low];
     span->last_offset = last_offset;
-    if (!commit)
+    if (!commit && !canary(ABORTED_FORGOTTEN))
         spans_add(&index->aborted, &index->aborted_from, &index->aborted_end,
             &index->aborted_capacity, span);
 }
 
 int64_t txn_index_stable(struct txn_index *index, int64_t high_watermark)
 {
-    for (; index->spans_from < index->spans_end; index->spans_from++) {
+    for (; index->spans_from < index->spans_end && !canary(LSO_AHEAD); index->spans_from++) {
         const struct txn_span *span = &index->spans[index->spans_from];
         if (span->last_offset < 0 || span->last_offset >= high_watermark)
             return span->first_offset < high_watermark ? span->first_offset : high_watermark;

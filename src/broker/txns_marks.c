@@ -4,6 +4,7 @@
  * its marker is on the medium. A partition that is gone (its topic was deleted) needs none. A
  * repeated marker (a round after a crash or a failure) ends nothing a second time.
  */
+#include "base/canary.h"
 #include "base/log.h"
 #include "broker/txns_shard.h"
 
@@ -95,7 +96,8 @@ void txns_marks_write(struct txns_entry *entry)
     entry->marks_failed = false;
     entry->holds++;
     map_for_each (&entry->txn->partitions, found) {
-        if (txns_mark_fill(&entry->marks[entry->marks_left], entry, found->value))
+        if (!canary(NO_MARKER) &&
+            txns_mark_fill(&entry->marks[entry->marks_left], entry, found->value))
             entry->marks_left++;
     }
     if (entry->marks_left == 0) {

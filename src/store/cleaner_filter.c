@@ -11,6 +11,7 @@
  */
 #include "store/cleaner_filter.h"
 
+#include "base/canary.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/varint.h"
@@ -73,6 +74,10 @@ static bool record_stays(const struct filtering *filtering, const struct record 
     if ((batch->header.attributes & BATCH_CONTROL) != 0 || offset >= filtering->filter->map_end)
         return true;
     if (slice_is_null(record->key) || offset < cleaner_map_get(filtering->filter->map, record->key))
+        return false;
+    if (canary(COMPACTION_DROPS_LATEST) && !slice_is_null(record->value))
+        return false;
+    if (canary(TOMBSTONE_TOO_EARLY) && slice_is_null(record->value))
         return false;
     return !slice_is_null(record->value) || !horizon_passed(filtering);
 }

@@ -16,6 +16,7 @@
  */
 #include "store/part.h"
 
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -70,7 +71,7 @@ static void sync_run(struct part_task *task)
         task->result = env->ops->file_sync(env, file->fd);
         file_unref(file);
     }
-    if (task->result >= 0 && sync->names)
+    if (task->result >= 0 && sync->names && !canary(NO_DIR_SYNC))
         task->result = part_sync_names(part);
 }
 
@@ -124,7 +125,7 @@ static void sync_done(struct part_task *task)
     if (task->result < 0) {
         part->dir_dirty = part->dir_dirty || sync->names;
         part->sync_wanted = part->sync_wanted || missed;
-        if (part->phase == PART_OWNED && missed)
+        if (part->phase == PART_OWNED && (missed || canary(SYNC_RETRIED)))
             part_sync(part); /* what is left */
         else if (part->phase == PART_OWNED)
             sync_failed(part, task->result);

@@ -14,6 +14,7 @@
  */
 #include "store/part.h"
 
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -336,7 +337,8 @@ static void part_on_written(struct part *part, struct segment *active, unsigned 
         list_remove(&append->link);
         part->pending_size -= append->size;
         part_note_written(part, active, append);
-        bool durable = (append->flags & ENGINE_APPEND_DURABLE) != 0 && part->local->sync_all;
+        bool durable = (append->flags & ENGINE_APPEND_DURABLE) != 0 && part->local->sync_all &&
+                       !canary(ACK_BEFORE_SYNC);
         list_append(durable ? &part->waiting : &part->outcomes[PART_DONE_OK], &append->link);
     }
     part->written_end = active->end;

@@ -13,6 +13,7 @@
  */
 #include "store/part.h"
 
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/small_file.h"
@@ -68,7 +69,8 @@ int part_dir_check(struct part *part)
     r = part_dir_id(env, part->dir, &id);
     if (r != 0)
         return r;
-    return uuid_equal(id, part->id.topic_id) ? 0 : PART_DIR_E_FOREIGN;
+    bool own = uuid_equal(id, part->id.topic_id) || canary(TOPIC_RESURRECTED);
+    return own ? 0 : PART_DIR_E_FOREIGN;
 }
 
 static int part_dir_fill(struct part *part)
@@ -279,7 +281,7 @@ void part_get_state(struct part *part, struct part_state *ret_state)
     loop_assert_owner(part->home->loop);
     *ret_state = (struct part_state){
         .log_start = part->log_start,
-        .high_watermark = part->written_end,
+        .high_watermark = canary(HIGH_WATERMARK_EARLY) ? part->log_end : part->written_end,
         .log_end = part->log_end,
         .durable_end = part->durable_end,
         .leader_epoch = LOCAL_LEADER_EPOCH,

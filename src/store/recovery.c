@@ -17,6 +17,7 @@
 #include "store/recovery.h"
 
 #include "base/buffer.h"
+#include "base/canary.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -170,7 +171,7 @@ static int scan_crc(struct scan *scan, uint64_t pos, const struct batch_header *
     int r = walk_bytes(&scan->walk, pos, batch_size(header), &bytes);
     if (r != 0)
         return r < 0 ? r : 1;
-    return batch_crc_valid(bytes, header) ? 0 : 1;
+    return batch_crc_valid(bytes, header) || canary(TAIL_BELIEVED) ? 0 : 1;
 }
 
 /* Whether the batch may stand here. 0, 1 (fault says why) or -errno. */
@@ -259,7 +260,7 @@ static int scan_walk(struct scan *scan, bool anchored)
             continue;
         }
         int64_t reached = scan->expected >= 0 ? scan->expected : scan->segment->base;
-        if (reached >= scan->recovery->recovery_point)
+        if (reached >= scan->recovery->recovery_point || canary(CUT_TOO_LOW))
             return 1;
         r = scan_resync(scan);
         if (r != 0)
@@ -353,7 +354,7 @@ static int scan_run(struct scan *scan, bool last)
         return r;
     int64_t reached = scan->expected >= 0 ? scan->expected : segment->base;
     int cut = 0;
-    if (r > 0 && reached >= recovery->recovery_point)
+    if (r > 0 && (reached >= recovery->recovery_point || canary(CUT_TOO_LOW)))
         cut = scan_cut(scan);
     else if (r > 0)
         segment->damaged = true;
@@ -388,7 +389,7 @@ static int recovery_scan(struct recovery *recovery, struct segment *segment, boo
 /* Files behind the end of the log; what they hold was never promised. */
 static int recovery_remove_behind(struct recovery *recovery, struct segment *segment)
 {
-    while (segment->link.next != &recovery->segments) {
+    while (segment->link.next != &recovery->segments && !canary(BEHIND_CUT_KEPT)) {
         struct segment *doomed = list_entry(segment->link.next, struct segment, link);
         log_warn("partition.segment_removed",
             "partition=%s segment=%" PRId64 " size=%" PRIu64 " reason=\"it lies behind the cut\"",

@@ -6,6 +6,7 @@
  */
 #include "store/part.h"
 
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -52,7 +53,10 @@ static void retain_remove(struct part *part, unsigned count)
     struct unlink_task *task = xcalloc(1, sizeof(*task) + count * sizeof(struct segment *));
     task->n_segments = count;
     for (unsigned i = 0; i < count; i++) {
-        struct segment *segment = list_entry(list_first(&part->segments), struct segment, link);
+        struct list_link *link = list_first(&part->segments);
+        if (canary(RETENTION_WRONG_END))
+            link = part->segments.prev->prev;
+        struct segment *segment = list_entry(link, struct segment, link);
         task->segments[i] = segment_ref(segment);
         home_index_forget(part->home, segment);
         list_remove(&segment->link);

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Proves that the tests find bugs: each canary of src/base/canary.h is switched on, and its catcher has to fail.
+
+    python3 tests/canaries.py BUILD [--only NUMBER,..] [--long] [--find]
+
+A catcher is a test program (`store/test_commit`) of the canary build. It must pass with no canary on, otherwise
+its failures prove nothing; then it is run once for each canary that it has to catch. A catcher that does not end in time
+has caught its canary, too: in the ordinary run it would have failed.
+
+--find   runs every test program for each canary and names those that catch it
+--long   afterwards the workload checker (integration/check) against the broker with each canary that real clients can meet
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LIMIT_SECONDS = 60
+ROW = re.compile(r'^\s*X\(\s*(\d+),\s*(\w+),\s*"(\w+)",\s*"([^"]+)",\s*"([^"]+)"\)', re.MULTILINE)
+# What a run of real clients with kills can tell from outside; the rest needs a power loss, a damaged file or a look inside.
+SEEN_BY_CLIENTS = {
+    "NO_SEQUENCE_CHECK", "DUPLICATE_APPENDED", "LSO_AHEAD", "ABORTED_FORGOTTEN", "NO_MARKER", "COMMIT_UNWRITTEN", "WRONG_OFFSET",
+}
+
+
+class Canary:
+    def __init__(self, row):
+        number, self.name, self.module, self.catcher, self.what = row
+        self.number = int(number)
+
+    def __str__(self):
+        return f"{self.number} {self.name} ({self.what})"
+
+
+def table():
+    with open(os.path.join(TOP, "src", "base", "canary.h"), encoding="utf-8") as header:
+        canaries = [Canary(row) for row in ROW.findall(header.read())]
+    numbers = [canary.number for canary in canaries]
+    if len(canaries) < 20 or len(set(numbers)) != len(numbers):
+        sys.exit(f"src/base/canary.h: {len(canaries)} canaries, numbers {numbers}")
+    return canaries
+
+
+def programs(build):
+    """Test name -> (command, environment)."""
+    listed = subprocess.run(["meson", "introspect", "--tests", build], check=True, capture_output=True, text=True).stdout
+    return {
+        test["name"]: (test["cmd"], test["env"])
+        for test in json.loads(listed)
+        if "odradek:unit" in test["suite"] and "/" in test["name"]
+    }
+
+
+def run(program, number):
+    """None: it passed. Otherwise how it failed."""
+    command, env = program
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, **env, "ODRADEK_CANARY": str(number)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end after {LIMIT_SECONDS} s"
+    bad = re.search(rb"^not ok.*$", done.stdout, re.MULTILINE)
+    if bad:
+        return bad[0].decode("utf-8", "replace")[:150]
+    plan = re.search(rb"^1\.\.(\d+)", done.stdout, re.MULTILINE)
+    if done.returncode != 0 or not plan:
+        return f"ended with {done.returncode}"
+    return None
+
+
+def hunt(canaries, tests, jobs):
+    """Runs the catchers; returns (caught, missed)."""
+    catchers = sorted({canary.catcher for canary in canaries})
+    unknown = [name for name in catchers if name not in tests]
+    if unknown:
+        sys.exit(f"src/base/canary.h names catchers that are no unit tests: {', '.join(unknown)}")
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        clean = {name: pool.submit(run, tests[name], 0) for name in catchers}
+        trials = {canary: pool.submit(run, tests[canary.catcher], canary.number) for canary in canaries}
+        sick = {name for name, trial in clean.items() if trial.result() is not None}
+    for name in sorted(sick):
+        print(f"FAIL {name} fails without a canary, too: {clean[name].result()}")
+    caught = missed = 0
+    for canary, trial in trials.items():
+        how = trial.result()
+        good = how is not None and canary.catcher not in sick
+        caught, missed = caught + good, missed + (not good)
+        print(f"{'ok' if good else 'FAIL'} canary {canary}: {canary.catcher}: {how or 'passed, though it must not'}")
+    return caught, missed
+
+
+def find(canaries, tests, jobs):
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        clean = {name: pool.submit(run, tests[name], 0) for name in tests}
+        trials = {(canary, name): pool.submit(run, tests[name], canary.number) for canary in canaries for name in tests}
+        for canary in canaries:
+            names = [name for name in tests if trials[canary, name].result() and not clean[name].result()]
+            print(f"{canary}: {' '.join(names) or 'NOBODY'}", flush=True)
+
+
+def check(canaries, build):
+    """The workload checker against each canary that it can see."""
+    caught = missed = 0
+    for canary in canaries:
+        if canary.name not in SEEN_BY_CLIENTS:
+            continue
+        command = [os.path.join(TOP, "integration", "check", "run"), "--short", "--seconds", "20", "--kills", "6"]
+        command += ["--seed", str(canary.number), "--broker", os.path.join(build, "odradek")]
+        done = subprocess.run(
+            command, env={**os.environ, "ODRADEK_CANARY": str(canary.number)}, capture_output=True, text=True, check=False
+        )
+        found = re.search(r"^VIOLATION .*$", done.stdout, re.MULTILINE)
+        good = found is not None and done.returncode != 0
+        caught, missed = caught + good, missed + (not good)
+        tail = found[0][:150] if found else (done.stdout.strip().splitlines() or ["nothing said"])[-1]
+        print(f"{'ok' if good else 'FAIL'} canary {canary}: check: {tail}", flush=True)
+    return caught, missed
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Switches each seeded bug on and wants its catcher to fail.")
+    parser.add_argument("build", help="a build directory made with -Dcanaries=true")
+    parser.add_argument("--only", default="", metavar="NUMBER,..")
+    parser.add_argument("--long", action="store_true", help="also with real clients")
+    parser.add_argument("--find", action="store_true", help="which test programs catch which canary")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    options = parser.parse_args()
+    wanted = {int(number) for number in options.only.split(",") if number}
+    canaries = [canary for canary in table() if not wanted or canary.number in wanted]
+    tests = programs(options.build)
+    started = time.monotonic()
+    if options.find:
+        find(canaries, tests, options.jobs)
+        return 0
+    caught, missed = hunt(canaries, tests, options.jobs)
+    if options.long:
+        more, less = check(canaries, options.build)
+        caught, missed = caught + more, missed + less
+    print(f"# {time.monotonic() - started:.0f} s")
+    print(f"{caught} passed, {missed} failed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
