@@ -22,10 +22,10 @@
     X( 6, BEHIND_CUT_KEPT, "store", "store/test_recovery", "segments behind the cut stay in the log") \
     X( 7, STALE_INDEX, "store", "store/test_segment", "an index entry is believed without looking at the batch") \
     X( 8, HIGH_WATERMARK_EARLY, "store", "store/test_local", "readers are told of records that are not written yet") \
-    X( 9, RETENTION_WRONG_END, "store", "store/test_local", "retention removes the newest sealed segment, not the oldest") \
+    X( 9, RETENTION_WRONG_END, "store", "store/test_calls", "retention removes the newest sealed segment, not the oldest") \
     X(10, COMPACTION_DROPS_LATEST, "store", "store/test_cleaner", "compaction removes the last record of a key") \
     X(11, TOMBSTONE_TOO_EARLY, "store", "store/test_cleaner", "tombstones go without their retention time") \
-    X(12, TOPIC_RESURRECTED, "store", "store/test_local", "a directory of a deleted topic serves its namesake") \
+    X(12, TOPIC_RESURRECTED, "store", "store/test_recovery", "a directory of a deleted topic serves its namesake") \
     X(13, CRC_UNCHECKED, "store", "store/test_batch_check", "a batch with a wrong checksum is accepted") \
     X(14, NO_SEQUENCE_CHECK, "broker", "broker/test_producers", "any sequence is the next one") \
     X(15, DUPLICATE_APPENDED, "broker", "broker/test_producers", "a repeated batch is appended again") \

@@ -44,6 +44,22 @@ START_TEST(commit_answers_only_after_the_sync)
 }
 END_TEST
 
+/* A file whose name is lost is lost. */
+START_TEST(commit_answers_only_after_the_names_are_synced)
+{
+    world_make();
+    world.config.segment_size_max = 1000;
+    world_start();
+    for (int i = 0; i < 25; i++) {
+        unsigned n_dir_syncs = world.faulty.n_dir_syncs;
+        bool new_file = i % 10 == 0;
+        ck_assert_int_eq(world_put_durable(world.part, 1, 100), ENGINE_OK);
+        ck_assert_uint_ge(world.faulty.n_dir_syncs, n_dir_syncs + (new_file ? 2 : 0));
+    }
+    world_clear();
+}
+END_TEST
+
 START_TEST(commit_one_sync_covers_what_came_meanwhile)
 {
     enum { COUNT = 20 };
@@ -356,9 +372,10 @@ START_TEST(commit_close_ends_what_is_pending)
 END_TEST
 
 TEST_MAIN("store/commit", commit_answers_only_after_the_sync,
-    commit_one_sync_covers_what_came_meanwhile, commit_written_is_enough_when_asked_for,
-    commit_flush_waits_for_the_medium, commit_flush_settings_of_a_topic,
-    commit_failed_sync_cuts_to_what_is_durable, commit_failed_first_sync_starts_the_file_anew,
+    commit_answers_only_after_the_names_are_synced, commit_one_sync_covers_what_came_meanwhile,
+    commit_written_is_enough_when_asked_for, commit_flush_waits_for_the_medium,
+    commit_flush_settings_of_a_topic, commit_failed_sync_cuts_to_what_is_durable,
+    commit_failed_first_sync_starts_the_file_anew,
     commit_offline_when_the_cut_cannot_be_made_durable, commit_full_disk_refuses_and_resumes,
     commit_refuses_before_the_disk_is_full, commit_full_disk_while_a_file_is_made,
     commit_flush_fails_with_what_it_covers, commit_sync_of_a_removed_segment,

@@ -222,6 +222,26 @@ START_TEST(segment_wrong_index_of_a_sealed_one_is_found_out)
 }
 END_TEST
 
+/* An older copy of an index: a batch is there, but another one. */
+START_TEST(segment_stale_index_is_found_out)
+{
+    world_make();
+    world.config.segment_size_max = 3000;
+    world_start();
+    put_n(60, 1, 100);
+    world_stop();
+    world_file_truncate(WORLD_LABEL "/00000000000000000000.index", 0);
+    world_file_write(WORLD_LABEL "/00000000000000000000.index", 0, "\0\0\0\2\0\0\3\350", 8);
+    world_start();
+    for (int64_t offset = 0; offset < 30; offset++) {
+        struct world_read read = world_read(world.part, offset, 1000, true);
+        ck_assert_int_eq(read.first_offset, offset);
+        free(read.bytes);
+    }
+    world_clear();
+}
+END_TEST
+
 /* 1,000 parts within 64 descriptors, and what is pinned stays readable. */
 START_TEST(segment_descriptors_are_bounded)
 {
@@ -259,4 +279,5 @@ TEST_MAIN("store/segment", segment_rolls_by_size, segment_takes_a_batch_larger_t
     segment_rolls_before_relative_offsets_overflow, segment_reads_respect_boundaries,
     segment_reads_stay_below_the_bound, segment_index_is_kafkas,
     segment_damaged_index_of_a_sealed_one_is_rebuilt,
-    segment_wrong_index_of_a_sealed_one_is_found_out, segment_descriptors_are_bounded)
+    segment_wrong_index_of_a_sealed_one_is_found_out, segment_stale_index_is_found_out,
+    segment_descriptors_are_bounded)

@@ -171,6 +171,7 @@ static int faulty_dir_sync(struct env *env, const char *path)
 {
     struct faulty_env *faulty = faulty_of(env);
     int r = faulty_count(faulty);
+    faulty->n_dir_syncs += r == 0;
     return r < 0 ? r : faulty->base->ops->dir_sync(faulty->base, path);
 }
 
