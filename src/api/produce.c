@@ -222,6 +222,7 @@ static void produce_partition(struct produce *produce, const struct topic *topic
     item->append.durable = produce->durable;
     item->append.transactional_id = produce->transactional_id;
     item->append.txn_add = produce->req->version >= PRODUCE_TXN_ADDS_SINCE;
+    item->append.origin = loop_current();
     item->append.done = produce_on_appended;
     fanout_add(
         produce->fanout, &item->item, broker_topic_home(produce->broker, topic, request->index));

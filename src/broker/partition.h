@@ -60,6 +60,7 @@ struct partition_append {
      * (transactions v2) or it must be part of it already */
     struct slice transactional_id;
     bool txn_add;
+    struct loop *origin; /* where the bytes are in the cache; NULL: not known */
     void (*done)(struct partition_append *append,
         enum partition_error error); /* on the home loop, never from within partition_append */
     /* out */

@@ -60,6 +60,7 @@ static enum partition_error partition_append_next(struct partition *partition,
         .size = append->size,
         .flags = (append->durable ? ENGINE_APPEND_DURABLE : 0U) |
                  (append->urgent ? ENGINE_APPEND_URGENT : 0U),
+        .origin = append->origin,
         .done = partition_on_appended,
     };
     enum engine_status status =

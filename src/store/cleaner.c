@@ -122,7 +122,8 @@ static void cleaner_roll(struct part *part)
     struct segment *active = part_active(part);
     int64_t lag_ms = part->config.max_compaction_lag_ms;
     if (!part->config.cleanup_compact || part_ready(part) != ENGINE_OK || part->preparing ||
-        part->cutting || active == NULL || active->size == 0 || lag_ms == INT64_MAX)
+        part->writing || part->cutting || active == NULL || active->size == 0 ||
+        lag_ms == INT64_MAX)
         return;
     if (env_real_ms(part->local->env) - segment_oldest_ms(active) > lag_ms)
         part_prepare(part, true);
@@ -256,7 +257,7 @@ static void swap_done(struct part_task *base)
     cleaner_end(part, work, result == 0);
     if (committed && part->phase != PART_OFFLINE)
         part_go_offline(part, result, "the swap of a compacted segment");
-    else if (part->phase == PART_REPAIRING && !part->preparing)
+    else if (part->phase == PART_REPAIRING && !part->preparing && !part->writing)
         part_repair(part);
     else if (part->phase == PART_OWNED)
         part_trim(part);

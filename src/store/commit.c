@@ -182,7 +182,7 @@ void part_flush(struct part *part, struct engine_call *call)
     }
     call->timestamp = part->log_end;
     list_append(&part->flushes, &call->link);
-    if (list_empty(&part->pending) && !part->flush_deferred)
+    if (list_empty(&part->pending) && !part->flush_deferred && !part->writing)
         part_sync(part);
 }
 
@@ -305,7 +305,7 @@ static void repair_collect(struct part *part, struct repair_task *repair)
 
 void part_repair(struct part *part)
 {
-    assert(part->phase == PART_REPAIRING && !part->preparing && !part->swapping);
+    assert(part->phase == PART_REPAIRING && !part->preparing && !part->writing && !part->swapping);
     struct repair_task *repair = xnew(struct repair_task);
     repair_collect(part, repair);
     repair->fresh = segment_new(part->local->files, part->durable_end);
@@ -322,6 +322,7 @@ static void sync_failed(struct part *part, int error)
     part_set_phase(part, PART_REPAIRING);
     part_settle(part, &part->pending, PART_DONE_STORAGE);
     part->pending_size = 0;
-    if (!part->preparing && !part->swapping) /* else the end of that comes back to it */
+    if (!part->preparing && !part->writing &&
+        !part->swapping) /* else the end of that comes back to it */
         part_repair(part);
 }

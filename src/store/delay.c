@@ -548,6 +548,7 @@ static enum engine_status delay_part_append(struct part *handle, struct engine_a
         .data = op->data,
         .size = append->size,
         .flags = append->flags,
+        .origin = append->origin,
         .done = delay_append_on_done,
     };
     enum engine_status status = delay_inner(part)->part_append(part->inner, &op->inner.append);

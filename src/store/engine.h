@@ -109,6 +109,7 @@ struct engine_append {
                       in place; valid until `done` */
     size_t size;   /* bytes */
     unsigned flags;
+    struct loop *origin; /* the bytes are in its core's cache; NULL: not known. A hint */
     void (*done)(struct engine_append *append, enum engine_status status);
     /* out, when part_append answered ENGINE_PENDING */
     int64_t base_offset;

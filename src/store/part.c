@@ -4,7 +4,8 @@
  *
  * Happy path: part_append patches the batches and queues them; at the end of the turn
  * part_write_pending writes all that came with one pwritev into the active segment, the high
- * watermark moves, appends that asked for no more are done, the others wait for part_sync.
+ * watermark moves, appends that asked for no more are done, the others wait for part_sync. Large
+ * appends are written on the loop that their bytes came from (away.c).
  *
  * Failures. No open file (first append, roll, descriptor given up): part_prepare gets it on the
  * pool while appends queue up. It fails: what is pending ends with ENGINE_STORAGE, the next append
@@ -273,7 +274,7 @@ enum engine_status part_append(struct part *part, struct engine_append *append)
     append->end_offset = part->log_end = part_patch(append, part->log_end);
     list_append(&part->pending, &append->link);
     part->pending_size += append->size;
-    if (!part->flush_deferred && !part->preparing) {
+    if (!part->flush_deferred && !part->preparing && !part->writing) {
         part->flush_deferred = true;
         loop_defer(part->home->loop, &part->flush_msg, part_on_flush);
     }
@@ -325,7 +326,7 @@ static void part_note_written(
     part->size += append->size;
 }
 
-static void part_on_written(struct part *part, struct segment *active, unsigned count)
+void part_on_written(struct part *part, struct segment *active, unsigned count)
 {
     struct engine_append *first =
         list_entry(list_first(&part->pending), struct engine_append, link);
@@ -348,20 +349,34 @@ static void part_on_written(struct part *part, struct segment *active, unsigned 
         part->dirty_since_ms = loop_now_ms(part->home->loop);
 }
 
-/* One pwritev of what fits into the active segment. */
+/* Where the append is best written. */
+static struct loop *part_writer(const struct part *part, const struct engine_append *append)
+{
+    bool away = append->origin != NULL && append->size >= PART_AWAY_SIZE_MIN;
+    return away ? append->origin : part->home->loop;
+}
+
+/* One pwritev of what fits into the active segment, here or on another loop. */
 static int part_write_some(struct part *part, struct segment *active)
 {
     struct iovec iov[PART_WRITE_COUNT_MAX];
     unsigned count = 0;
     uint64_t size = 0;
-    struct engine_append *append;
+    struct engine_append *append =
+        list_entry(list_first(&part->pending), struct engine_append, link);
+    struct loop *writer = part_writer(part, append);
     list_for_each_entry (append, &part->pending, link) {
-        if (count == PART_WRITE_COUNT_MAX || part_must_roll(part, active, append, size))
+        if (count == PART_WRITE_COUNT_MAX || part_writer(part, append) != writer ||
+            part_must_roll(part, active, append, size))
             break;
         iov[count++] = (struct iovec){append->data, append->size};
         size += append->size;
     }
     assert(count > 0);
+    if (writer != part->home->loop) {
+        part_write_away(part, active, writer, count);
+        return 0;
+    }
     struct env *env = part->local->env;
     int r = env->ops->file_pwritev(env, part->file->fd, iov, (int)count, active->size);
     if (r < 0)
@@ -416,7 +431,7 @@ static void part_cut_done(struct part_task *task)
     free(cut);
 }
 
-static void part_write_failed(struct part *part, struct segment *active, int error)
+void part_write_failed(struct part *part, struct segment *active, int error)
 {
     static struct log_limit limit;
     if (log_limit_pass(&limit, 1000))
@@ -449,12 +464,12 @@ static bool part_write_step(struct part *part)
     int r = part_write_some(part, active);
     if (r < 0)
         part_write_failed(part, active, r);
-    return r == 0;
+    return r == 0 && !part->writing;
 }
 
 void part_write_pending(struct part *part)
 {
-    bool going = part->phase == PART_OWNED && !part->preparing && !part->cutting;
+    bool going = part->phase == PART_OWNED && !part->preparing && !part->writing && !part->cutting;
     while (going && !list_empty(&part->pending))
         going = part_write_step(part);
     file_unref(steal(&part->file));
@@ -565,7 +580,7 @@ static struct segment *part_segment_make(struct part *part)
 
 void part_prepare(struct part *part, bool roll)
 {
-    assert(!part->preparing);
+    assert(!part->preparing && !part->writing);
     struct segment *active = part_active(part);
     struct part_preparation *preparation = xnew(struct part_preparation);
     preparation->roll = roll;

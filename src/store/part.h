@@ -35,6 +35,10 @@ struct part_recent {
 /* Bytes of appends that may wait to be written. */
 #define PART_PENDING_SIZE_MAX (256U << 20)
 
+/* An append of this many bytes is written on the loop that its bytes came from. Smaller ones cost
+ * less to move into the home's cache than the message there and back. */
+#define PART_AWAY_SIZE_MIN (128U << 10)
+
 enum part_outcome { PART_DONE_OK, PART_DONE_STORAGE, PART_DONE_NOT_OWNER, PART_OUTCOMES };
 
 struct part {
@@ -77,6 +81,7 @@ struct part {
     bool dir_dirty;  /* names were added or removed since the last sync */
     bool retain_after_roll;
     bool preparing; /* the active segment's file is being opened or made */
+    bool writing;   /* appends are being written on another loop */
     bool cutting;   /* a failed write is being cut off */
     bool syncing;
     bool sync_wanted;       /* although nobody waits: a segment was rolled, flush.ms passed */
@@ -144,6 +149,10 @@ void part_complete_soon(struct part *part);
 void part_complete(struct part *part);
 /* Writes what is pending; only from a message of the loop. */
 void part_write_pending(struct part *part);
+/* The first `count` pending appends are in the active segment's file, at its size. */
+void part_on_written(struct part *part, struct segment *active, unsigned count);
+/* Or they are not, or not all of them: -errno. */
+void part_write_failed(struct part *part, struct segment *active, int error);
 /* Every append of a list gets this outcome (at the next part_complete). */
 void part_settle(struct part *part, struct list_link *appends, enum part_outcome outcome);
 /* Answers a call at the end of the turn. */
@@ -158,6 +167,11 @@ enum engine_status part_ready(const struct part *part);
 void part_end_step(struct part *part);
 void part_mark(struct part *part); /* tells the checkpoint */
 void part_forget_recent(struct part *part);
+
+/* away.c */
+/* Writes the first `count` pending appends, from their loop, into the file that part->file holds.
+ */
+void part_write_away(struct part *part, struct segment *active, struct loop *loop, unsigned count);
 
 /* commit.c */
 /* Starts a sync when something wants one. */

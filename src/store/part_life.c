@@ -415,6 +415,8 @@ static void part_end(struct part *part, struct engine_call *call, bool deleting)
     part->close_call = call;
     part->deleting = deleting;
     part_clean_cancel(part);
+    if (part->phase == PART_REPAIRING) /* the file is not what is believed: recovery has to look */
+        part->error = -EIO;
     part_set_phase(part, PART_CLOSING);
     part_settle(part, &part->pending, PART_DONE_NOT_OWNER);
     part->pending_size = 0;

@@ -126,7 +126,7 @@ static unsigned retain_count_old(struct part *part)
     struct segment *segment;
     list_for_each_entry (segment, &part->segments, link) {
         bool active = segment == part_active(part);
-        if (active && segment->size == 0)
+        if (active && (segment->size == 0 || part->writing))
             break;
         if (!active && segment->max_timestamp < 0 && segment->size > 0) {
             retain_load(part, segment); /* comes back when it is known */

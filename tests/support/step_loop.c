@@ -14,11 +14,15 @@ static struct step_loop {
     int64_t now_ms;
     struct timer *timers[STEP_TIMERS_MAX];
     size_t timers_count;
-    struct step_queue posted, deferred;
+    struct step_queue posted, deferred, other;
+    size_t other_count;
     struct list_link works;
     size_t works_count;
-    bool held;
+    bool held, other_held;
+    struct loop *current;
 } step;
+
+static char step_other; /* its address stands for the other loop */
 
 static void step_queue_init(struct step_queue *queue)
 {
@@ -48,18 +52,20 @@ static bool step_queue_run(struct step_queue *queue)
 
 struct loop *step_loop_start(struct env *env)
 {
-    step = (struct step_loop){.env = env, .now_ms = 1000};
+    step = (struct step_loop){.env = env, .now_ms = 1000, .current = (struct loop *)(void *)&step};
     step_queue_init(&step.posted);
     step_queue_init(&step.deferred);
+    step_queue_init(&step.other);
     list_init(&step.works);
     return (struct loop *)(void *)&step;
 }
 
 void loop_post(struct loop *loop, struct loop_msg *msg, void (*fn)(struct loop_msg *msg))
 {
-    (void)loop;
+    bool other = loop == step_other_loop();
     msg->fn = fn;
-    step_queue_put(&step.posted, msg);
+    step.other_count += other;
+    step_queue_put(other ? &step.other : &step.posted, msg);
 }
 
 void loop_defer(struct loop *loop, struct loop_msg *msg, void (*fn)(struct loop_msg *msg))
@@ -116,12 +122,41 @@ int64_t loop_now_ms(const struct loop *loop)
 
 struct loop *loop_current(void)
 {
-    return (struct loop *)(void *)&step;
+    return step.current;
 }
 
 void loop_assert_owner(const struct loop *loop)
 {
-    assert((const void *)loop == (const void *)&step);
+    assert(loop == step.current);
+}
+
+/* --- the other loop --- */
+
+struct loop *step_other_loop(void)
+{
+    return (struct loop *)(void *)&step_other;
+}
+
+void step_hold_other(bool hold)
+{
+    step.other_held = hold;
+}
+
+size_t step_other_count(void)
+{
+    return step.other_count;
+}
+
+static bool step_other_run(void)
+{
+    if (step.other_held)
+        return false;
+    struct loop *home = step.current;
+    step.current = step_other_loop();
+    step.other_count = 0;
+    bool some = step_queue_run(&step.other);
+    step.current = home;
+    return some;
 }
 
 void offload_submit(struct offload *offload, struct offload_work *work, struct loop *loop,
@@ -181,6 +216,7 @@ void step_turn(void)
     do {
         some = step_queue_run(&step.posted);
         some = step_queue_run(&step.deferred) || some;
+        some = step_other_run() || some;
     } while (some);
 }
 

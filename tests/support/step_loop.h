@@ -14,6 +14,10 @@ void step_settle(void);
 /* Messages and deferred work only. */
 void step_turn(void);
 void step_hold_pool(bool hold);
+/* Another loop on the same thread, which only gets messages; they can be held back. */
+struct loop *step_other_loop(void);
+void step_hold_other(bool hold);
+size_t step_other_count(void);
 /* Runs the oldest pool work although the pool is held; its result is a message. False: none. */
 bool step_pool_one(void);
 /* The same with the newest: pool threads overtake each other. The caller sees to it that it is not

@@ -210,6 +210,7 @@ struct world_append *world_append(struct part *part, const struct batch_spec *sp
     it->append.data = world_batch(spec);
     it->append.size = spec->size == 0 ? 100 : spec->size;
     it->append.flags = spec->flags;
+    it->append.origin = spec->origin;
     it->append.done = world_on_append;
     world.depth++;
     it->answer = world.engine->ops->part_append(part, &it->append);

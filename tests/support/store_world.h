@@ -45,6 +45,7 @@ struct batch_spec {
     size_t size; /* bytes of the batch, at least BATCH_HEADER_SIZE; 0: 100 */
     int64_t timestamp;
     unsigned flags;
+    struct loop *origin;
 };
 uint8_t *world_batch(const struct batch_spec *spec); /* caller frees */
 struct world_append {
