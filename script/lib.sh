@@ -7,6 +7,7 @@ cd "$top"
 
 packages_build="gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libssl-dev zlib1g-dev liblz4-dev libsnappy-dev libzstd-dev git ca-certificates"
 packages_test="check libsubunit-dev libasan8 libubsan1 libtsan2 librdkafka-dev kcat nodejs npm python3-venv clang clang-format libclang-rt-14-dev"
+packages_faults="libfuse3-dev fuse3 xfsprogs e2fsprogs"
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 die() {

@@ -8,7 +8,8 @@
 // The value of a record is "ID PARTITION SEQUENCE xxxx..", with sequences of its own for each
 // partition. A line of the report is `a PARTITION OFFSET SEQUENCE` (acknowledged), `f PARTITION
 // SEQUENCE` (given up) or, for each SIGUSR1, `q COUNT` (records in flight at that moment). The
-// report is written line by line: it holds what was true when it was read.
+// report is written line by line: it holds what was true when it was read. PAUSE_US in the
+// environment sets the pause between two records for each partition.
 
 #include "rig.h"
 
@@ -97,6 +98,8 @@ int main(int count, char **arguments)
 {
     CHECK(count == 7, "usage: producer TOPIC PARTITIONS ID ACKS IDEMPOTENT REPORT");
     int partitions = atoi(arguments[2]);
+    const char *pause = getenv("PAUSE_US");
+    useconds_t pause_us = pause ? (useconds_t)atoi(pause) : 500;
     report = fopen(arguments[6], "w");
     CHECK(report, "%s", arguments[6]);
     setvbuf(report, NULL, _IOLBF, 0);
@@ -115,7 +118,7 @@ int main(int count, char **arguments)
         }
         answer(client);
         rd_kafka_poll(client, 0);
-        usleep(500);
+        usleep(pause_us);
     }
     CHECK(!rd_kafka_flush(client, 60000), "%d records are still in flight",
         rd_kafka_outq_len(client));
