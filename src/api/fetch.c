@@ -19,7 +19,8 @@
  * All state is the connection's loop's, except that an item and a leg belong to their home while a
  * round is under way. A connection that dies ends the poll through on_cancel.
  *
- * Sessions are not kept: every answer says session 0, which is Kafka's way to say so.
+ * Sessions (KIP-227) change what is asked and what is told, not the poll: fetch_asks.c,
+ * fetch_answer.c.
  */
 #include "api/fetch_internal.h"
 #include "api/lookup.h"
@@ -27,9 +28,6 @@
 #include "wire/errors.gen.h"
 
 #include <assert.h>
-
-#define FETCH_SESSION_EPOCH_INITIAL 0
-#define FETCH_SESSION_EPOCH_FINAL   (-1)
 
 static void fetch_read(struct fetch *fetch);
 
@@ -127,6 +125,12 @@ static void fetch_round(struct fetch *fetch, enum fetch_state state,
     fanout_start(fetch->fanout);
 }
 
+static void fetch_answer(struct fetch *fetch)
+{
+    fetch_fill(fetch);
+    request_complete(fetch->req);
+}
+
 static void fetch_on_disarmed(struct fanout *fanout)
 {
     struct fetch *fetch = fanout_context(fanout);
@@ -212,22 +216,8 @@ static size_t fetch_count(const struct fetch_request *request)
     return count;
 }
 
-enum handle_result fetch_handle(
-    struct request *req, const struct fetch_request *request, struct fetch_response *response)
+static void fetch_limits(struct fetch *fetch, const struct fetch_request *request)
 {
-    if (lookup_too_many(req, fetch_count(request)))
-        return HANDLE_CLOSE;
-    if (request->session_epoch != FETCH_SESSION_EPOCH_INITIAL &&
-        request->session_epoch != FETCH_SESSION_EPOCH_FINAL) {
-        response->error_code = KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND;
-        return HANDLE_DONE;
-    }
-    struct fetch *fetch = arena_new(&req->arena, struct fetch);
-    fetch->req = req;
-    fetch->broker = req->conn->context;
-    fetch->loop = loop_current();
-    fetch->response = response;
-    fetch->read_committed = request->isolation_level == 1;
     uint32_t size_max = broker_settings(fetch->broker)->fetch.size_max;
     uint32_t asked = request->max_bytes < 0 ? 0 : (uint32_t)request->max_bytes;
     fetch->size_max = asked < size_max ? asked : size_max;
@@ -236,9 +226,33 @@ enum handle_result fetch_handle(
     int64_t wait_ms = fetch_wait_ms(fetch, request);
     fetch->late = wait_ms == 0;
     fetch->deadline_ms = loop_now_ms(fetch->loop) + wait_ms;
-    fetch_prepare(fetch, request);
-    if (fetch->items_count == 0)
+}
+
+enum handle_result fetch_handle(
+    struct request *req, const struct fetch_request *request, struct fetch_response *response)
+{
+    if (lookup_too_many(req, fetch_count(request)))
+        return HANDLE_CLOSE;
+    struct fetch *fetch = arena_new(&req->arena, struct fetch);
+    fetch->req = req;
+    fetch->broker = req->conn->context;
+    fetch->loop = loop_current();
+    fetch->response = response;
+    fetch->read_committed = request->isolation_level == 1;
+    response->error_code = fetch_asks_make(fetch, request);
+    if (response->error_code != KAFKA_ERROR_NONE)
         return HANDLE_DONE;
+    if (lookup_too_many(req, fetch->asks_count)) {
+        fetch_session_close(fetch->session); /* a request's worth was looked at above */
+        fetch_session_unref(fetch->session);
+        return HANDLE_CLOSE;
+    }
+    fetch_limits(fetch, request);
+    fetch_prepare(fetch);
+    if (fetch->items_count == 0) {
+        fetch_fill(fetch);
+        return HANDLE_DONE;
+    }
     req->handler_state = fetch;
     req->on_cancel = fetch_on_cancel;
     fetch->fanout = fanout_new(&req->arena, fetch->broker, fetch_run_read, fetch_on_joined, fetch);

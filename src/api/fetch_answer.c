@@ -34,56 +34,50 @@ static int16_t fetch_check(struct fetch *fetch, const struct topic *topic, struc
     return KAFKA_ERROR_NONE;
 }
 
-static void fetch_prepare_partition(struct fetch *fetch, const struct topic *topic,
-    struct uuid asked_id, const struct fetch_request_partition *request,
-    struct fetch_response_partition *response)
+static void fetch_prepare_ask(struct fetch *fetch, size_t index, const struct topic *topic)
 {
+    const struct fetch_ask *ask = &fetch->asks[index];
+    struct fetch_response_partition *response = &fetch->partitions[index];
     fetch_partition_init(fetch, response);
-    response->partition_index = request->partition;
+    response->partition_index = ask->name.partition;
     struct part_id id;
-    response->error_code = fetch_check(fetch, topic, asked_id, request->partition, &id);
+    response->error_code = fetch_check(fetch, topic, ask->name.topic_id, ask->name.partition, &id);
     if (response->error_code != KAFKA_ERROR_NONE) {
         fetch->failed = true;
         return;
     }
     struct fetch_item *item = &fetch->items[fetch->items_count++];
     item->id = id;
-    item->home = broker_topic_home(fetch->broker, topic, request->partition);
+    item->home = broker_topic_home(fetch->broker, topic, ask->name.partition);
     item->leg = &fetch->legs[loop_index(item->home)];
-    item->size_max = request->partition_max_bytes < 0 ? 0 : (uint32_t)request->partition_max_bytes;
-    item->read.offset = request->fetch_offset;
-    item->read.leader_epoch = request->current_leader_epoch;
+    item->size_max = ask->size_max < 0 ? 0 : (uint32_t)ask->size_max;
+    item->read.offset = ask->offset;
+    item->read.leader_epoch = ask->leader_epoch;
     item->read.read_committed = fetch->read_committed;
     item->response = response;
 }
 
-void fetch_prepare(struct fetch *fetch, const struct fetch_request *request)
+static bool fetch_same_topic(const struct fetch_ask *a, const struct fetch_ask *b)
+{
+    return uuid_equal(a->name.topic_id, b->name.topic_id) &&
+           slice_equal(a->name.topic, b->name.topic);
+}
+
+void fetch_prepare(struct fetch *fetch)
 {
     struct arena *arena = &fetch->req->arena;
-    size_t count = 0;
-    for (int32_t t = 0; t < request->topics_count; t++)
-        count += (size_t)request->topics[t].partitions_count;
-    fetch->items = arena_new_n(arena, struct fetch_item, count);
+    fetch->items = arena_new_n(arena, struct fetch_item, fetch->asks_count);
+    fetch->partitions = arena_new_n(arena, struct fetch_response_partition, fetch->asks_count);
     unsigned loops_count = broker_loops_count(fetch->broker);
     fetch->legs = arena_new_n(arena, struct fetch_leg, loops_count);
     for (unsigned i = 0; i < loops_count; i++)
         fetch->legs[i].fetch = fetch;
-    fetch->response->responses =
-        arena_new_n(arena, struct fetch_response_topic, (size_t)request->topics_count);
-    fetch->response->responses_count = request->topics_count;
-    for (int32_t t = 0; t < request->topics_count; t++) {
-        const struct fetch_request_topic *asked = &request->topics[t];
-        struct fetch_response_topic *answer = &fetch->response->responses[t];
-        const struct topic *topic = lookup_topic(fetch->broker, asked->topic, asked->topic_id);
-        fetch_response_topic_init(answer);
-        answer->topic = asked->topic;
-        answer->topic_id = asked->topic_id;
-        answer->partitions =
-            arena_new_n(arena, struct fetch_response_partition, (size_t)asked->partitions_count);
-        answer->partitions_count = asked->partitions_count;
-        for (int32_t p = 0; p < asked->partitions_count; p++)
-            fetch_prepare_partition(
-                fetch, topic, asked->topic_id, &asked->partitions[p], &answer->partitions[p]);
+    const struct topic *topic = NULL;
+    for (size_t i = 0; i < fetch->asks_count; i++) {
+        const struct fetch_ask *ask = &fetch->asks[i];
+        if (i == 0 || !fetch_same_topic(ask, ask - 1))
+            topic = lookup_topic(fetch->broker, ask->name.topic, ask->name.topic_id);
+        fetch_prepare_ask(fetch, i, topic);
     }
 }
 
@@ -156,9 +150,105 @@ static void fetch_answer_item(struct fetch_item *item, struct arena *arena)
         };
 }
 
-void fetch_answer(struct fetch *fetch)
+/* --- what the client is told --- */
+
+/* One topic per run of partitions of the same topic; `told` (NULL: all) says which are answered. */
+static void fetch_fill_topics(struct fetch *fetch, const bool *told)
+{
+    size_t count = 0, runs = 0;
+    const struct fetch_ask *last = NULL;
+    struct fetch_response_topic *topics =
+        arena_new_n(&fetch->req->arena, struct fetch_response_topic, fetch->asks_count);
+    for (size_t i = 0; i < fetch->asks_count; i++) {
+        if (told != NULL && !told[i])
+            continue;
+        const struct fetch_ask *ask = &fetch->asks[i];
+        fetch->partitions[count] = fetch->partitions[i];
+        if (last == NULL || !fetch_same_topic(ask, last)) {
+            struct fetch_response_topic *topic = &topics[runs++];
+            fetch_response_topic_init(topic);
+            /* A session's copy may go before the answer is encoded. */
+            topic->topic = ask->part == NULL
+                               ? ask->name.topic
+                               : arena_copy_slice(&fetch->req->arena, ask->name.topic);
+            topic->topic_id = ask->name.topic_id;
+            topic->partitions = &fetch->partitions[count];
+        }
+        topics[runs - 1].partitions_count++;
+        last = ask;
+        count++;
+    }
+    fetch->response->responses = topics;
+    fetch->response->responses_count = (int32_t)runs;
+}
+
+/* Remembers what is told; true when there is something to tell. */
+static bool fetch_part_tell(
+    struct fetch_session_part *part, const struct fetch_response_partition *response)
+{
+    bool news = response->error_code != KAFKA_ERROR_NONE || response->records.chunks_count > 0 ||
+                response->high_watermark != part->high_watermark ||
+                response->last_stable_offset != part->last_stable_offset ||
+                response->log_start_offset != part->log_start;
+    part->high_watermark = response->high_watermark; /* -1 after an error: told again */
+    part->last_stable_offset = response->last_stable_offset;
+    part->log_start = response->log_start_offset;
+    return news;
+}
+
+static void fetch_fill_incremental(struct fetch *fetch)
+{
+    struct fetch_session *session = fetch->session;
+    fetch->response->session_id = session->id;
+    if (session->epoch != fetch->session_epoch) { /* the client did not wait */
+        fetch_release(fetch);
+        fetch->response->error_code = KAFKA_ERROR_INVALID_FETCH_SESSION_EPOCH;
+        return;
+    }
+    bool *told = arena_new_n(&fetch->req->arena, bool, fetch->asks_count);
+    for (size_t i = 0; i < fetch->asks_count; i++) {
+        struct fetch_session_part *part = fetch->asks[i].part;
+        told[i] = fetch_part_tell(part, &fetch->partitions[i]);
+        if (fetch->partitions[i].records.chunks_count > 0)
+            fetch_session_rotate(session, part);
+    }
+    fetch_fill_topics(fetch, told);
+}
+
+/* A full answer begins a session, when there is room. */
+static void fetch_fill_full(struct fetch *fetch)
+{
+    fetch_fill_topics(fetch, NULL);
+    if (!fetch->session_wanted || fetch->cancelled)
+        return;
+    struct fetch_session *session = fetch_sessions_open(broker_fetch_sessions(fetch->broker),
+        fetch->asks_count, fetch->by_id, loop_now_ms(fetch->loop));
+    if (session == NULL)
+        return;
+    for (size_t i = 0; i < fetch->asks_count; i++) {
+        const struct fetch_ask *ask = &fetch->asks[i];
+        struct fetch_session_part *part = fetch_session_put(session, &ask->name);
+        part->offset = ask->offset;
+        part->leader_epoch = ask->leader_epoch;
+        part->size_max = ask->size_max;
+        fetch_part_tell(part, &fetch->partitions[i]);
+    }
+    for (size_t i = 0; i < fetch->asks_count; i++) {
+        if (fetch->partitions[i].records.chunks_count > 0)
+            fetch_session_rotate(session, fetch_session_put(session, &fetch->asks[i].name));
+    }
+    if (fetch_session_touch(session, loop_now_ms(fetch->loop)))
+        fetch->response->session_id = session->id;
+}
+
+void fetch_fill(struct fetch *fetch)
 {
     for (size_t i = 0; i < fetch->items_count; i++)
         fetch_answer_item(&fetch->items[i], &fetch->req->arena);
-    request_complete(fetch->req);
+    if (fetch->session == NULL) {
+        fetch_fill_full(fetch);
+        return;
+    }
+    fetch_fill_incremental(fetch);
+    fetch_session_unref(steal(&fetch->session));
 }

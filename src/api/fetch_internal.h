@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 /*
- * fetch_internal: what fetch.c (the long poll) and fetch_answer.c (request to items, items to
- * response) share. Connection's loop, but for what a home does with its items during a round.
+ * fetch_internal: what fetch.c (the long poll), fetch_asks.c (request and session to what is
+ * asked), and fetch_answer.c (asks to items, items to response) share. Connection's loop, but for
+ * what a home does with its items during a round.
  */
 #include "api/fanout.h"
 #include "broker/broker.h"
+#include "broker/fetch_sessions.h"
 #include "broker/partition.h"
 #include "net/request.h"
 #include "wire/fetch.gen.h"
@@ -18,6 +20,13 @@ struct fetch_leg { /* one per loop */
     bool woken; /* wake is on its way, or was */
     uint32_t round;
     uint64_t size_used; /* bytes, this round */
+};
+
+struct fetch_ask { /* one per partition asked for, in the order of the answer */
+    struct fetch_session_name name;
+    int64_t offset;
+    int32_t leader_epoch, size_max;
+    struct fetch_session_part *part; /* incremental: whose turn it is */
 };
 
 struct fetch_item { /* one per partition that exists */
@@ -37,6 +46,13 @@ struct fetch {
     struct broker *broker;
     struct loop *loop;
     struct fetch_response *response;
+    struct fetch_session *session; /* incremental: referred to while under way; else NULL */
+    int32_t session_epoch;         /* that it has while no later fetch came */
+    bool session_wanted;           /* full, and the client would like one */
+    bool by_id;
+    struct fetch_ask *asks;
+    struct fetch_response_partition *partitions; /* one per ask */
+    size_t asks_count;
     enum fetch_state state;
     bool read_committed;
     bool failed;                 /* some partition got an error before anything was read */
@@ -53,11 +69,14 @@ struct fetch {
     size_t items_count;
 };
 
-/* Fills the response but for what reading finds out; makes the items. */
-void fetch_prepare(struct fetch *fetch, const struct fetch_request *request);
+/* From the request, and its session when it names one, to asks. KAFKA_ERROR_NONE or what the whole
+ * request is answered with. */
+int16_t fetch_asks_make(struct fetch *fetch, const struct fetch_request *request);
+/* Makes the items, and the partitions' answers but for what reading finds out. */
+void fetch_prepare(struct fetch *fetch);
 /* Joins what the homes read within the limits; true when it is to be answered now. */
 bool fetch_trim(struct fetch *fetch);
 /* Lets go of what was read. */
 void fetch_release(struct fetch *fetch);
-/* Ends the request. */
-void fetch_answer(struct fetch *fetch);
+/* Fills the response; the request is yet to be completed. */
+void fetch_fill(struct fetch *fetch);

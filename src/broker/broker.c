@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "broker/broker_internal.h"
 #include "broker/draft.h"
+#include "broker/fetch_sessions.h"
 #include "broker/groups.h"
 #include "broker/txns.h"
 
@@ -47,6 +48,41 @@ struct groups *broker_groups(struct broker *broker)
 struct txns *broker_txns(struct broker *broker)
 {
     return broker_here(broker)->txns;
+}
+
+struct fetch_sessions *broker_fetch_sessions(struct broker *broker)
+{
+    return broker_here(broker)->fetch_sessions;
+}
+
+struct broker_session_close {
+    struct loop_msg msg;
+    struct broker *broker;
+    int32_t id;
+};
+
+static void broker_on_session_close(struct loop_msg *msg)
+{
+    struct broker_session_close *close = container_of(msg, struct broker_session_close, msg);
+    struct fetch_session *session =
+        fetch_sessions_get(broker_fetch_sessions(close->broker), close->id);
+    if (session != NULL)
+        fetch_session_close(session);
+    free(close);
+}
+
+void broker_fetch_session_close(struct broker *broker, int32_t id)
+{
+    if (id <= FETCH_SESSION_NONE)
+        return;
+    struct broker_session_close *close = xnew(struct broker_session_close);
+    close->broker = broker;
+    close->id = id;
+    struct loop *home = broker->loops[(unsigned)id % broker->loops_count];
+    if (home == loop_current())
+        broker_on_session_close(&close->msg);
+    else
+        loop_post(home, &close->msg, broker_on_session_close);
 }
 
 struct env *broker_env(struct broker *broker)
@@ -405,6 +441,12 @@ static int broker_open(struct broker *broker, const char *cluster_id)
     return broker_load_image(broker);
 }
 
+/* What one loop may have of a limit of the whole process. */
+static size_t broker_share(const struct broker *broker, size_t limit)
+{
+    return (limit + broker->loops_count - 1) / broker->loops_count;
+}
+
 int broker_new(const struct broker_params *params, struct broker **ret_broker)
 {
     struct broker *broker = xnew(struct broker);
@@ -428,6 +470,13 @@ int broker_new(const struct broker_params *params, struct broker **ret_broker)
         at->index = i;
         at->groups = groups_new(broker, at->loop);
         at->txns = txns_new(broker, at->loop);
+        at->fetch_sessions = fetch_sessions_new(&(struct fetch_sessions_params){
+            .env = broker->env,
+            .loop_index = i,
+            .loops_count = broker->loops_count,
+            .slots_max = broker_share(broker, (size_t)params->settings->fetch.sessions_max),
+            .size_max = broker_share(broker, FETCH_SESSIONS_SIZE_MAX),
+        });
     }
     *ret_broker = broker;
     return 0;
@@ -550,6 +599,7 @@ void broker_free(struct broker *broker)
         struct broker_loop *at = &broker->by_loop[i];
         groups_free(at->groups);
         txns_free(at->txns);
+        fetch_sessions_free(at->fetch_sessions);
         assert(at->parts.count == 0);
         map_deinit(&at->parts);
         image_put(at->image);

@@ -17,6 +17,7 @@ struct broker_loop {
     struct image *image;
     struct groups *groups;
     struct txns *txns;
+    struct fetch_sessions *fetch_sessions;
     struct map parts; /* part_slot.key -> struct part_slot */
 };
 

@@ -125,6 +125,7 @@ static void settings_load_data_plane(struct broker_settings *settings, const str
     settings->fetch = (struct fetch_settings){
         .size_max = (uint32_t)get_int32(config, "fetch.max.bytes"),
         .wait_ms_max = get_int32(config, "odradek.fetch.max.wait.ms"),
+        .sessions_max = get_int32(config, "max.incremental.fetch.session.cache.slots"),
     };
     settings->producer = (struct producer_settings){
         .acks_all_medium = strcmp(get_text(config, "odradek.acks.all"), "medium") == 0,

@@ -41,9 +41,10 @@ struct group_settings {
 };
 
 struct fetch_settings {
-    uint32_t size_max;   /* bytes per answer, fetch.max.bytes */
-    int32_t wait_ms_max; /* a parked fetch waits at most this long, whatever it asked for; < 0: as
-                            asked (odradek.fetch.max.wait.ms) */
+    uint32_t size_max;    /* bytes per answer, fetch.max.bytes */
+    int32_t wait_ms_max;  /* a parked fetch waits at most this long, whatever it asked for; < 0: as
+                             asked (odradek.fetch.max.wait.ms) */
+    int32_t sessions_max; /* max.incremental.fetch.session.cache.slots, of all loops together */
 };
 
 struct producer_settings {

@@ -247,27 +247,305 @@ START_TEST(fetch_committed_lists_no_aborted_transactions)
 }
 END_TEST
 
-START_TEST(fetch_sessions_are_declined)
+/* --- sessions --- */
+
+struct session_ask {
+    int32_t id, epoch;
+    int32_t from, count; /* partitions named */
+    int32_t forgotten;   /* that one, when not -1 */
+    int64_t offset;
+    int16_t version; /* 0: 12 */
+    struct uuid topic_id;
+    int32_t max_bytes; /* 0: 1 MiB */
+    uint64_t conn;     /* 0: 1 */
+};
+
+static struct fetch_request *session_request(
+    struct harness *harness, const char *topic, const struct session_ask *ask)
+{
+    struct fetch_request *request =
+        plane_fetch_request(harness, &(struct plane_fetch){.topic = topic,
+                                         .topic_id = ask->topic_id,
+                                         .partition = ask->from,
+                                         .partitions = ask->count,
+                                         .offset = ask->offset,
+                                         .max_bytes = ask->max_bytes});
+    request->topics_count = ask->count > 0;
+    request->session_id = ask->id;
+    request->session_epoch = ask->epoch;
+    if (ask->forgotten < 0)
+        return request;
+    struct arena *arena = harness_arena(harness);
+    request->forgotten_topics_data = arena_new(arena, struct fetch_request_forgotten_topic);
+    request->forgotten_topics_data_count = 1;
+    request->forgotten_topics_data->topic = slice_from_str(topic);
+    request->forgotten_topics_data->topic_id = ask->topic_id;
+    request->forgotten_topics_data->partitions = arena_new(arena, int32_t);
+    request->forgotten_topics_data->partitions[0] = ask->forgotten;
+    request->forgotten_topics_data->partitions_count = 1;
+    return request;
+}
+
+static const struct fetch_response *session_fetch(
+    struct harness *harness, const char *topic, struct session_ask ask)
+{
+    struct harness_call *call =
+        harness_send(harness, &fetch_api_codec, ask.version == 0 ? 12 : ask.version,
+            session_request(harness, topic, &ask), ask.conn == 0 ? 1 : ask.conn);
+    const struct fetch_response *response = harness_wait(call, 5000);
+    ck_assert_ptr_nonnull(response);
+    return response;
+}
+
+/* The partitions answered, as bits; what was read is let go of. */
+static unsigned session_told(struct harness *harness, const struct fetch_response *response)
+{
+    unsigned told = 0;
+    ck_assert_int_eq(response->error_code, KAFKA_ERROR_NONE);
+    for (int32_t t = 0; t < response->responses_count; t++) {
+        for (int32_t p = 0; p < response->responses[t].partitions_count; p++) {
+            const struct fetch_response_partition *partition =
+                &response->responses[t].partitions[p];
+            ck_assert_int_eq(told >> partition->partition_index & 1, 0);
+            told |= 1u << partition->partition_index;
+            if (records_size(&partition->records) > 0)
+                plane_records(harness, partition);
+        }
+    }
+    return told;
+}
+
+START_TEST(fetch_session_tells_what_changed)
+{
+    struct harness *harness = harness_new(2, NULL);
+    plane_topic(harness, "orders", 4, NULL, NULL);
+    const struct fetch_response *response =
+        session_fetch(harness, "orders", (struct session_ask){.count = 4, .forgotten = -1});
+    int32_t id = response->session_id;
+    ck_assert_int_gt(id, 0);
+    ck_assert_uint_eq(session_told(harness, response), 0xF);
+    /* Nothing new. */
+    response = session_fetch(
+        harness, "orders", (struct session_ask){.id = id, .epoch = 1, .forgotten = -1});
+    ck_assert_int_eq(response->session_id, id);
+    ck_assert_int_eq(response->responses_count, 0);
+    /* Data. */
+    plane_produce(harness, "orders", 2, (struct plane_batch){0});
+    response = session_fetch(
+        harness, "orders", (struct session_ask){.id = id, .epoch = 2, .forgotten = -1});
+    ck_assert_uint_eq(session_told(harness, response), 1u << 2);
+    /* The client has it, and names what it wants next. */
+    response = session_fetch(harness, "orders",
+        (struct session_ask){
+            .id = id, .epoch = 3, .from = 2, .count = 1, .offset = 1, .forgotten = -1});
+    ck_assert_uint_eq(session_told(harness, response), 0);
+    /* A high watermark that moved behind a full answer is told without data. */
+    plane_produce(harness, "orders", 0, (struct plane_batch){0});
+    plane_produce(harness, "orders", 3, (struct plane_batch){0});
+    response = session_fetch(harness, "orders",
+        (struct session_ask){
+            .id = id, .epoch = 4, .forgotten = -1, .from = 3, .count = 1, .offset = 1});
+    ck_assert_uint_eq(session_told(harness, response), 1u << 0 | 1u << 3);
+    /* Forgotten. */
+    response = session_fetch(
+        harness, "orders", (struct session_ask){.id = id, .epoch = 5, .forgotten = 0});
+    ck_assert_uint_eq(session_told(harness, response), 0);
+    /* A partition that comes later is told at once. An error is told again and again. */
+    for (int32_t epoch = 6; epoch < 9; epoch++) {
+        response = session_fetch(harness, "orders",
+            (struct session_ask){
+                .id = id, .epoch = epoch, .from = 4, .count = epoch == 6, .forgotten = -1});
+        ck_assert_uint_eq(session_told(harness, response), 1u << 4);
+    }
+    harness_free(harness);
+}
+END_TEST
+
+START_TEST(fetch_session_knows_its_epoch)
+{
+    struct harness *harness = harness_new(2, NULL);
+    struct uuid topic_id = plane_topic(harness, "orders", 1, NULL, NULL);
+    const struct fetch_response *response = session_fetch(
+        harness, "orders", (struct session_ask){.id = 7, .epoch = 1, .count = 1, .forgotten = -1});
+    ck_assert_int_eq(response->error_code, KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND);
+    ck_assert_int_eq(response->session_id, 0);
+    ck_assert_int_eq(response->responses_count, 0);
+    struct session_ask ask = {.count = 1, .forgotten = -1};
+    int32_t id = session_fetch(harness, "orders", ask)->session_id;
+    ask = (struct session_ask){.id = id, .epoch = 2, .forgotten = -1};
+    ck_assert_int_eq(
+        session_fetch(harness, "orders", ask)->error_code, KAFKA_ERROR_INVALID_FETCH_SESSION_EPOCH);
+    ask = (struct session_ask){.id = id, .epoch = 1, .forgotten = -1, .version = 13};
+    ck_assert_int_eq(session_fetch(harness, "orders", ask)->error_code,
+        KAFKA_ERROR_FETCH_SESSION_TOPIC_ID_ERROR);
+    ask.version = 12;
+    ck_assert_int_eq(session_fetch(harness, "orders", ask)->error_code, KAFKA_ERROR_NONE);
+    /* The end of one, with and without a new one. */
+    ask = (struct session_ask){.id = id, .epoch = 0, .count = 1, .forgotten = -1};
+    int32_t second = session_fetch(harness, "orders", ask)->session_id;
+    ck_assert_int_ne(second, id);
+    ask = (struct session_ask){.id = id, .epoch = 2, .forgotten = -1};
+    ck_assert_int_eq(
+        session_fetch(harness, "orders", ask)->error_code, KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND);
+    ask = (struct session_ask){.id = second, .epoch = -1, .count = 1, .forgotten = -1};
+    ck_assert_int_eq(session_fetch(harness, "orders", ask)->session_id, 0);
+    ask.epoch = 1;
+    ck_assert_int_eq(
+        session_fetch(harness, "orders", ask)->error_code, KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND);
+    /* One that is left without partitions ends. */
+    ask = (struct session_ask){.count = 1, .forgotten = -1, .version = 13, .topic_id = topic_id};
+    id = session_fetch(harness, "orders", ask)->session_id;
+    ck_assert_int_gt(id, 0);
+    ask.id = id;
+    ask.epoch = 1;
+    ask.count = 0;
+    ask.forgotten = 0;
+    response = session_fetch(harness, "orders", ask);
+    ck_assert_int_eq(response->error_code, KAFKA_ERROR_NONE);
+    ck_assert_int_eq(response->session_id, 0);
+    ask.epoch = 2;
+    ck_assert_int_eq(
+        session_fetch(harness, "orders", ask)->error_code, KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND);
+    harness_free(harness);
+}
+END_TEST
+
+/* Through connections on both loops: a session is known on its own; it can be ended from anywhere.
+ */
+START_TEST(fetch_session_has_a_home)
+{
+    struct harness *harness = harness_new(2, NULL);
+    plane_topic(harness, "orders", 2, NULL, NULL);
+    for (uint64_t conn = 1; conn <= 2; conn++) {
+        struct session_ask ask = {.count = 2, .forgotten = -1, .conn = conn};
+        int32_t id = session_fetch(harness, "orders", ask)->session_id;
+        ask = (struct session_ask){.id = id, .epoch = 1, .forgotten = -1, .conn = 3 - conn};
+        ck_assert_int_eq(session_fetch(harness, "orders", ask)->error_code,
+            KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND);
+        ask.conn = conn;
+        ck_assert_int_eq(session_fetch(harness, "orders", ask)->error_code, KAFKA_ERROR_NONE);
+        ask = (struct session_ask){
+            .id = id, .epoch = -1, .count = 1, .forgotten = -1, .conn = 3 - conn};
+        session_fetch(harness, "orders", ask);
+        ask = (struct session_ask){.id = id, .epoch = 2, .forgotten = -1, .conn = conn};
+        int16_t error = KAFKA_ERROR_NONE;
+        for (int i = 0; i < 1000 && error == KAFKA_ERROR_NONE; i++, ask.epoch++)
+            error = session_fetch(harness, "orders", ask)->error_code;
+        ck_assert_int_eq(error, KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND);
+    }
+    harness_free(harness);
+}
+END_TEST
+
+/* Answers too small for all partitions: each has its turn. */
+START_TEST(fetch_session_is_fair)
 {
     struct harness *harness = harness_new(1, NULL);
-    plane_topic(harness, "orders", 1, NULL, NULL);
-    struct plane_fetch spec = {.topic = "orders"};
-    struct fetch_request *request = plane_fetch_request(harness, &spec);
-    request->session_epoch = 0; /* wants a new one */
-    const struct fetch_response *response = harness_call(harness, &fetch_api_codec, 12, request);
-    ck_assert_int_eq(response->session_id, 0);
-    ck_assert_int_eq(response->error_code, KAFKA_ERROR_NONE);
-    ck_assert_int_eq(response->responses_count, 1);
-    request = plane_fetch_request(harness, &spec);
-    request->session_id = 5;
-    request->session_epoch = 1;
-    response = harness_call(harness, &fetch_api_codec, 12, request);
-    ck_assert_int_eq(response->error_code, KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND);
+    plane_topic(harness, "orders", 3, NULL, NULL);
+    for (int i = 0; i < 4; i++) {
+        for (int p = 0; p < 3; p++)
+            plane_produce(harness, "orders", p, (struct plane_batch){.value_size = 900});
+    }
+    struct session_ask ask = {.count = 3, .forgotten = -1, .max_bytes = 1000};
+    const struct fetch_response *response = session_fetch(harness, "orders", ask);
+    int32_t id = response->session_id;
+    int turns[3] = {0};
+    for (int32_t epoch = 1; epoch <= 9; epoch++) {
+        int got = -1;
+        for (int p = 0;
+             response->responses_count > 0 && p < response->responses[0].partitions_count; p++) {
+            const struct fetch_response_partition *partition =
+                &response->responses[0].partitions[p];
+            if (records_size(&partition->records) == 0)
+                continue;
+            plane_records(harness, partition);
+            ck_assert_int_eq(got, -1);
+            got = partition->partition_index;
+        }
+        ck_assert_int_ge(got, 0);
+        turns[got]++;
+        ask = (struct session_ask){.id = id,
+            .epoch = epoch,
+            .from = got,
+            .count = 1,
+            .offset = turns[got],
+            .forgotten = -1,
+            .max_bytes = 1000};
+        response = session_fetch(harness, "orders", ask);
+    }
+    session_told(harness, response);
+    for (int p = 0; p < 3; p++)
+        ck_assert_int_eq(turns[p], 3);
+    harness_free(harness);
+}
+END_TEST
+
+static struct harness_call *session_park(struct harness *harness, struct session_ask ask)
+{
+    struct fetch_request *request = session_request(harness, "orders", &ask);
+    request->min_bytes = 1;
+    request->max_wait_ms = 60000;
+    struct harness_call *call = harness_send(harness, &fetch_api_codec, 12, request, 1);
+    ck_assert_ptr_null(harness_wait(call, 30));
+    return call;
+}
+
+/* A client that does not wait for the answer: the fetch that was under way has lost its session. */
+START_TEST(fetch_session_moves_on)
+{
+    struct harness *harness = harness_new(2, "odradek.fetch.max.wait.ms=-1", NULL);
+    plane_topic(harness, "orders", 2, NULL, NULL);
+    int32_t id = session_fetch(harness, "orders", (struct session_ask){.count = 2, .forgotten = -1})
+                     ->session_id;
+    struct harness_call *call =
+        session_park(harness, (struct session_ask){.id = id, .epoch = 1, .forgotten = -1});
+    struct session_ask ask = {.id = id, .epoch = 2, .forgotten = 1};
+    ck_assert_uint_eq(session_told(harness, session_fetch(harness, "orders", ask)), 0);
+    plane_produce(harness, "orders", 1, (struct plane_batch){0});
+    const struct fetch_response *response = harness_wait(call, 5000);
+    ck_assert_ptr_nonnull(response);
+    ck_assert_int_eq(response->error_code, KAFKA_ERROR_INVALID_FETCH_SESSION_EPOCH);
+    ck_assert_int_eq(response->session_id, id);
     ck_assert_int_eq(response->responses_count, 0);
-    request = plane_fetch_request(harness, &spec);
-    request->topics_count = 0;
-    response = harness_call(harness, &fetch_api_codec, 12, request);
-    ck_assert_int_eq(response->error_code, KAFKA_ERROR_NONE);
+    /* One whose session was closed meanwhile is answered as if nothing had been. */
+    call = session_park(harness, (struct session_ask){.id = id, .epoch = 3, .forgotten = -1});
+    ask = (struct session_ask){.id = id, .epoch = -1, .count = 1, .forgotten = -1};
+    session_fetch(harness, "orders", ask);
+    plane_produce(harness, "orders", 0, (struct plane_batch){0});
+    response = harness_wait(call, 5000);
+    ck_assert_ptr_nonnull(response);
+    ck_assert_int_eq(response->session_id, id);
+    ck_assert_uint_eq(session_told(harness, response), 1);
+    harness_free(harness);
+}
+END_TEST
+
+START_TEST(fetch_sessions_can_be_off)
+{
+    struct harness *harness = harness_new(1, "max.incremental.fetch.session.cache.slots=0", NULL);
+    plane_topic(harness, "orders", 1, NULL, NULL);
+    struct session_ask ask = {.count = 1, .forgotten = -1};
+    const struct fetch_response *response = session_fetch(harness, "orders", ask);
+    ck_assert_int_eq(response->session_id, 0);
+    ck_assert_uint_eq(session_told(harness, response), 1);
+    harness_free(harness);
+}
+END_TEST
+
+START_TEST(fetch_answers_a_partition_named_twice_once)
+{
+    struct harness *harness = harness_new(1, NULL);
+    plane_topic(harness, "orders", 2, NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        plane_produce(harness, "orders", 0, (struct plane_batch){0});
+    struct fetch_request *request = plane_fetch_request(
+        harness, &(struct plane_fetch){.topic = "orders", .partitions = 3, .min_bytes = 1});
+    request->topics->partitions[2].partition = 0;
+    request->topics->partitions[2].fetch_offset = 2;
+    const struct fetch_response *response = harness_call(harness, &fetch_api_codec, 12, request);
+    ck_assert_int_eq(response->responses[0].partitions_count, 2);
+    int64_t next;
+    ck_assert_int_eq(plane_walk(plane_records(harness, plane_fetched(response, 0)), &next), 1);
     harness_free(harness);
 }
 END_TEST
@@ -324,5 +602,7 @@ TEST_MAIN("api/fetch", fetch_returns_what_was_produced, fetch_by_topic_id,
     fetch_errors_answer_at_once, fetch_waits_for_data_and_wakes, fetch_gives_up_after_its_time,
     fetch_waits_for_min_bytes, fetch_ends_with_its_connection, fetch_ends_when_the_topic_goes,
     fetch_respects_its_limits, fetch_committed_lists_no_aborted_transactions,
-    fetch_sessions_are_declined, fetch_names_no_more_partitions_than_may_exist,
+    fetch_session_tells_what_changed, fetch_session_knows_its_epoch, fetch_session_has_a_home,
+    fetch_session_is_fair, fetch_session_moves_on, fetch_sessions_can_be_off,
+    fetch_answers_a_partition_named_twice_once, fetch_names_no_more_partitions_than_may_exist,
     fetch_survives_the_delay_engine)
