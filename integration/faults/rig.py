@@ -249,7 +249,7 @@ class Client:
         answer = self.call(1, 4, body + struct.pack(">iiqi", 1, partition, offset, size))
         answer.get("ii"), answer.string(), answer.get("ii")
         code, watermark, _ = answer.get("hqq")
-        answer.pos += 16 * max(0, answer.get("i"))
+        answer.bytes(16 * max(0, answer.get("i")))
         records = answer.bytes(max(0, answer.get("i")))
         return code, watermark, [found for found in unpack(records) if found[0] >= offset]
 
@@ -266,9 +266,9 @@ class Client:
         answer.get("ii"), answer.string(), answer.get("i")
         return answer.get("iqh")[2]
 
-    def commit(self, group, topic, partition, offset, generation=-1, member=""):
+    def commit(self, group, topic, partition, offset, generation=-1, member="", metadata=""):
         body = string(group) + struct.pack(">i", generation) + string(member) + struct.pack(">qi", -1, 1)
-        body += string(topic) + struct.pack(">iiq", 1, partition, offset) + string("")
+        body += string(topic) + struct.pack(">iiq", 1, partition, offset) + string(metadata)
         answer = self.call(8, 2, body)
         answer.get("i"), answer.string(), answer.get("i")
         return answer.get("ih")[1]

@@ -85,7 +85,10 @@ void partition_on_built(struct partition *partition)
     partition_get_state(partition, &state);
     partition_set_state(partition, PARTITION_USABLE);
     partition_producers_watch(partition);
-    partition->events->on_usable(partition->ctx, partition, state.leader_epoch);
+    if (!partition->told) { /* a build after an append that failed is nobody else's affair */
+        partition->told = true;
+        partition->events->on_usable(partition->ctx, partition, state.leader_epoch);
+    }
     /* One of them may end it: an append that fails starts the build again. */
     struct partition_ready *ready;
     while (
@@ -260,9 +263,10 @@ static void partition_on_part_lost(void *ctx, struct part *part)
     (void)part;
     if (partition->state == PARTITION_CLOSING)
         return;
-    bool usable = partition->state == PARTITION_USABLE;
+    bool told = partition->told;
+    partition->told = false;
     partition_stop(partition, PARTITION_LOST, PARTITION_NOT_OWNER);
-    if (usable)
+    if (told)
         partition->events->on_lost(partition->ctx, partition);
 }
 
@@ -272,6 +276,7 @@ static void partition_on_part_failed(void *ctx, struct part *part, int error)
     (void)part;
     if (partition->state == PARTITION_CLOSING)
         return;
+    partition->told = false;
     partition_stop(partition, PARTITION_FAILED, PARTITION_STORAGE);
     partition->events->on_failed(partition->ctx, partition, error);
 }

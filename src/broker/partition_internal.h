@@ -52,6 +52,7 @@ struct partition {
     uint64_t size_since_snapshot; /* bytes appended */
     bool changed_since_snapshot;
 
+    bool told; /* on_usable, and neither on_lost nor on_failed since */
     bool build_running, build_again;
     struct buffer snapshot;
     struct engine_call call; /* snapshot look-up */

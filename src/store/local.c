@@ -104,10 +104,10 @@ static void home_on_space(struct timer *timer)
     work->local = home->local;
     offload_submit(home->local->offload, &work->work, home->loop, &home->space_timer, space_on_run,
         space_on_done);
-    bool again = home->space_wanted || atomic_load(&home->local->full);
+    bool full = atomic_load(&home->local->full);
+    if (home->space_wanted || full)
+        timer_start(timer, home->loop, full ? LOCAL_SPACE_FULL_MS : LOCAL_SPACE_MS, home_on_space);
     home->space_wanted = false;
-    if (again)
-        timer_start(timer, home->loop, LOCAL_SPACE_MS, home_on_space);
 }
 
 void home_watch_space(struct home *home)

@@ -297,7 +297,27 @@ START_TEST(partition_forgets_what_a_failed_append_left)
     fake_part_commit(engine.part, 2);
     ck_assert_int_eq(again.error, PARTITION_OK);
     ck_assert_int_eq(again.append.base_offset, 1);
+    ck_assert_int_eq(usable_count, 1); /* a coordinator that lives on it is not to load again */
+    ck_assert_int_eq(lost_count, 0);
     write_deinit(&first), write_deinit(&broken), write_deinit(&waiting), write_deinit(&again);
+    teardown();
+}
+END_TEST
+
+START_TEST(partition_lost_after_a_failed_append_is_told)
+{
+    struct write broken;
+    setup();
+    fake_loop_turn();
+    write_start(&broken, 7, 0, 1, true);
+    fake_part_break(engine.part, ENGINE_STORAGE);
+    fake_part_lose(engine.part);
+    fake_loop_turn();
+    ck_assert_int_eq(lost_count, 1);
+    fake_part_acquire(engine.part);
+    fake_loop_turn();
+    ck_assert_int_eq(usable_count, 2);
+    write_deinit(&broken);
     teardown();
 }
 END_TEST
@@ -667,10 +687,11 @@ TEST_MAIN("broker/partition", partition_appends_in_two_phases,
     partition_queues_what_comes_before_it_is_usable, partition_queue_is_bounded,
     partition_refuses_gaps_and_repeats_answers, partition_duplicate_waits_for_its_original,
     partition_loss_ends_everything_and_the_log_tells_what_was,
-    partition_forgets_what_a_failed_append_left, partition_refusals_change_nothing,
-    partition_snapshot_shortens_the_replay, partition_close_ends_what_waits,
-    partition_reads_below_the_high_watermark, partition_late_read_says_how_far_it_saw,
-    partition_wakes_waiters_once, partition_asks_before_it_opens_a_transaction,
+    partition_forgets_what_a_failed_append_left, partition_lost_after_a_failed_append_is_told,
+    partition_refusals_change_nothing, partition_snapshot_shortens_the_replay,
+    partition_close_ends_what_waits, partition_reads_below_the_high_watermark,
+    partition_late_read_says_how_far_it_saw, partition_wakes_waiters_once,
+    partition_asks_before_it_opens_a_transaction,
     partition_refuses_what_the_coordinator_does_not_know,
     partition_asks_again_when_a_marker_came_between, partition_loss_ends_questions_too,
     partition_replay_knows_transactions)
