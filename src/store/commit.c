@@ -45,14 +45,7 @@ static bool segment_dirty(const struct segment *segment)
 int part_sync_names(struct part *part)
 {
     struct env *env = part->local->env;
-    _cleanup_(freep) char *metadata = xasprintf("%s/partition.metadata", part->dir);
-    int fd = env->ops->file_open(env, metadata, ENV_OPEN_WRITE);
-    if (fd < 0)
-        return error_trace(fd);
-    int r = env->ops->file_sync(env, fd);
-    env->ops->file_close(env, fd);
-    if (r >= 0)
-        r = env->ops->dir_sync(env, part->dir);
+    int r = env->ops->dir_sync(env, part->dir);
     if (r >= 0)
         r = env->ops->dir_sync(env, part->local->dir);
     return error_trace(r);
@@ -95,8 +88,6 @@ static void sync_settle(struct part *part)
     }
 }
 
-static void sync_failed(struct part *part, int error);
-
 /* Retention removed a segment before the sync came to open it: not the medium's fault. */
 static bool sync_missed(const struct sync_task *sync)
 {
@@ -128,7 +119,7 @@ static void sync_done(struct part_task *task)
         if (part->phase == PART_OWNED && (missed || canary(SYNC_RETRIED)))
             part_sync(part); /* what is left */
         else if (part->phase == PART_OWNED)
-            sync_failed(part, task->result);
+            part_sync_failed(part, task->result);
     } else if (part->phase == PART_OWNED) {
         part_mark(part);
         sync_settle(part);
@@ -314,7 +305,7 @@ void part_repair(struct part *part)
     part_task_submit(part, &repair->task, false, repair_run, repair_done);
 }
 
-static void sync_failed(struct part *part, int error)
+void part_sync_failed(struct part *part, int error)
 {
     log_error("partition.sync_failed",
         "partition=%s error=\"%s\" durable_end=%" PRId64 " log_end=%" PRId64, part->label,

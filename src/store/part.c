@@ -385,10 +385,9 @@ static int part_write_some(struct part *part, struct segment *active)
     return 0;
 }
 
-/* Nothing of what is pending was promised. */
-static void part_refuse_pending(struct part *part)
+/* Nothing of what is pending was promised; the appends themselves are the caller's to end. */
+static void part_forget_pending(struct part *part)
 {
-    part_settle(part, &part->pending, PART_DONE_STORAGE);
     part->pending_size = 0;
     part->log_end = part->written_end;
     struct engine_call *call, *next;
@@ -400,12 +399,24 @@ static void part_refuse_pending(struct part *part)
     }
 }
 
-/* --- cutting a failed write off --- */
+static void part_refuse_pending(struct part *part)
+{
+    part_settle(part, &part->pending, PART_DONE_STORAGE);
+    part_forget_pending(part);
+}
+
+/* --- cutting a failed write off ---
+ *
+ * Whole batches of it may lie in the file. They are refused only when they are gone for good, or
+ * else a death of the process or of the power would bring back what its sender may have sent anew.
+ */
 
 struct part_cut {
     struct part_task task;
     struct segment *segment;
     uint64_t size;
+    struct list_link refused; /* appends */
+    bool sync_failed;
 };
 
 static void part_cut_run(struct part_task *task)
@@ -417,6 +428,10 @@ static void part_cut_run(struct part_task *task)
     if (task->result < 0)
         return;
     task->result = env->ops->file_truncate(env, file->fd, cut->size);
+    if (task->result >= 0) {
+        task->result = env->ops->file_sync(env, file->fd);
+        cut->sync_failed = task->result < 0;
+    }
     file_unref(file);
 }
 
@@ -425,7 +440,10 @@ static void part_cut_done(struct part_task *task)
     struct part_cut *cut = container_of(task, struct part_cut, task);
     struct part *part = task->part;
     part->cutting = false;
-    if (task->result < 0)
+    part_settle(part, &cut->refused, task->result < 0 ? PART_DONE_NOT_OWNER : PART_DONE_STORAGE);
+    if (cut->sync_failed && part->phase == PART_OWNED)
+        part_sync_failed(part, task->result);
+    else if (task->result < 0 && !cut->sync_failed)
         part_go_offline(part, task->result, "truncate");
     segment_unref(cut->segment);
     free(cut);
@@ -437,8 +455,10 @@ void part_write_failed(struct part *part, struct segment *active, int error)
     if (log_limit_pass(&limit, 1000))
         log_error("partition.write_failed", "partition=%s segment=%" PRId64 " error=\"%s\"",
             part->label, active->base, log_errno(-error).str);
-    part_refuse_pending(part);
     struct part_cut *cut = xnew(struct part_cut);
+    list_init(&cut->refused);
+    list_splice(&cut->refused, &part->pending);
+    part_forget_pending(part);
     cut->segment = segment_ref(active);
     cut->size = active->size;
     part->cutting = true;
@@ -482,6 +502,7 @@ void part_write_pending(struct part *part)
 struct part_preparation {
     struct part_task task;
     bool make_dir, roll;
+    bool names;              /* those before the new file first: it may not be there without them */
     struct segment *segment; /* the one to open or make */
     struct index *sealed;    /* index of the segment before, to be saved */
     int64_t sealed_base;
@@ -511,6 +532,8 @@ static void part_prepare_run(struct part_task *task)
     struct part_preparation *preparation = container_of(task, struct part_preparation, task);
     struct part *part = task->part;
     task->result = preparation->make_dir ? part_dir_make(part) : 0;
+    if (task->result >= 0 && preparation->names)
+        task->result = part_sync_names(part);
     if (task->result < 0)
         return;
     task->result = preparation->roll
@@ -591,6 +614,7 @@ void part_prepare(struct part *part, bool roll)
         index_seal(active->index);
         preparation->sealed = index_ref(active->index);
         preparation->sealed_base = active->base;
+        preparation->names = part->dir_dirty || part->syncing; /* perhaps that one has them */
     }
     part->preparing = true;
     part_task_submit(part, &preparation->task, false, part_prepare_run, part_prepare_done);

@@ -176,10 +176,12 @@ void part_write_away(struct part *part, struct segment *active, struct loop *loo
 /* commit.c */
 /* Starts a sync when something wants one. */
 void part_sync(struct part *part);
+/* A sync of the active segment failed: the part is to be repaired. */
+void part_sync_failed(struct part *part, int error);
 /* Cuts the log to durable_end after a failed sync. */
 void part_repair(struct part *part);
 
-/* On the pool: the names in the part's directory, the directory itself, and who it belongs to. */
+/* On the pool: the names in the part's directory, and the directory itself. */
 int part_sync_names(struct part *part);
 
 /* retention.c */

@@ -79,7 +79,10 @@ static int part_dir_fill(struct part *part)
     struct uuid_text id = uuid_to_text(part->id.topic_id);
     _cleanup_(freep) char *metadata = xasprintf("%s/partition.metadata", part->dir);
     _cleanup_(freep) char *text = xasprintf("version: 0\ntopic_id: %s\n", id.str);
-    int r = small_file_write_unsynced(env, metadata, slice_from_str(text));
+    /* On the medium before there is any log: a directory that does not say whose it is holds
+     * nothing (or comes from elsewhere), and what a deleted topic left is never taken for a new
+     * one's. */
+    int r = small_file_write(env, metadata, slice_from_str(text));
     if (r < 0)
         return error_trace(r);
     _cleanup_(freep) char *epochs = xasprintf("%s/leader-epoch-checkpoint", part->dir);

@@ -403,6 +403,24 @@ static int recovery_remove_behind(struct recovery *recovery, struct segment *seg
     return 0;
 }
 
+/* Files wholly below the log start: a power failure may have brought some of them back, and the
+ * missing ones between them are no hole. */
+static int recovery_remove_before(struct recovery *recovery)
+{
+    for (;;) {
+        struct list_link *first = list_first(&recovery->segments);
+        if (first == NULL || first->next == &recovery->segments ||
+            list_entry(first->next, struct segment, link)->base > recovery->log_start)
+            return 0;
+        struct segment *doomed = list_entry(first, struct segment, link);
+        int r = segment_unlink(recovery->env, recovery->dir, doomed->base);
+        if (r < 0)
+            return error_trace(r);
+        recovery_drop(doomed);
+        recovery->changed = true;
+    }
+}
+
 /* The first one that may hold something at or above the recovery point. */
 static struct segment *recovery_first(struct recovery *recovery)
 {
@@ -513,6 +531,8 @@ int recovery_run(struct recovery *recovery)
 {
     assert(list_empty(&recovery->segments));
     int r = recovery_list(recovery);
+    if (r == 0)
+        r = recovery_remove_before(recovery);
     if (r == 0 && list_empty(&recovery->segments)) {
         int64_t base = recovery->recovery_point > recovery->log_start ? recovery->recovery_point
                                                                       : recovery->log_start;

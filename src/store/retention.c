@@ -13,7 +13,10 @@
 #include <assert.h>
 #include <inttypes.h>
 
-/* --- unlinking --- */
+/* --- unlinking ---
+ *
+ * The new log start is on the medium before the first file goes: after a power failure any of the
+ * files may be back, and recovery must know that the others were not lost. */
 
 struct unlink_task {
     struct part_task task;
@@ -25,8 +28,10 @@ static void unlink_run(struct part_task *base)
 {
     struct unlink_task *task = container_of(base, struct unlink_task, task);
     struct part *part = base->part;
+    base->result = checkpoint_write(part->local->checkpoint);
+    bool known = base->result >= 0;
     for (unsigned i = 0; i < task->n_segments; i++) {
-        int r = segment_unlink(part->local->env, part->dir, task->segments[i]->base);
+        int r = known ? segment_unlink(part->local->env, part->dir, task->segments[i]->base) : 0;
         if (r < 0)
             base->result = r;
         /* Likely the last reference: the descriptor is closed here and not on the loop. */
