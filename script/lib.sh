@@ -46,7 +46,8 @@ install_packages() {
   rm -f "$log"
 }
 
-# build_tree DIR MESON-OPTION...: configures once (again when the options changed) and builds, quietly unless it fails.
+# build_tree DIR MESON-OPTION...: configures once (again when the options changed) and builds, quietly unless it fails; only $targets when
+# that is set.
 build_tree() {
   local dir=$1 log
   shift
@@ -57,7 +58,8 @@ build_tree() {
     printf '%s' "$*" >"$dir/.options"
   fi
   say "building $dir"
-  ninja -C "$dir" >"$log" 2>&1 || { tail -n 60 "$log" >&2; rm -f "$log"; die "the build in $dir failed"; }
+  # shellcheck disable=SC2086
+  ninja -C "$dir" ${targets:-} >"$log" 2>&1 || { tail -n 60 "$log" >&2; rm -f "$log"; die "the build in $dir failed"; }
   rm -f "$log"
 }
 
