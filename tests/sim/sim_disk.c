@@ -335,6 +335,8 @@ static int disk_enter(struct sim_disk *disk, enum sim_call call, const void *sit
     if (n < fault->after || (n > fault->after && !fault->for_good))
         return 0;
     fault->n_failed++;
+    if ((call == SIM_CALL_SYNC || call == SIM_CALL_DIR_SYNC) && disk->sync_failed_at == SIZE_MAX)
+        disk->sync_failed_at = disk->log.count;
     return -fault->error;
 }
 
@@ -665,6 +667,7 @@ void sim_disk_init(struct sim_disk *disk, uint64_t seed)
     *disk = (struct sim_disk){.env = {.ops = &sim_disk_ops},
         .random = {seed},
         .now_ns = 1000000000,
+        .sync_failed_at = SIZE_MAX,
         .real_ms_offset = 1700000000000,
         .free_size = (uint64_t)1 << 39};
     sim_image_init(&disk->image);
@@ -687,4 +690,5 @@ void sim_disk_reboot(struct sim_disk *disk, struct sim_image *take_image)
     disk->dead = false;
     disk->fault = (struct sim_fault){0};
     disk->crash_after = 0;
+    disk->sync_failed_at = SIZE_MAX;
 }

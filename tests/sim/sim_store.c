@@ -791,8 +791,10 @@ static bool judge_wanted(const struct store_judging *judging, const struct store
         return false;
     if (batch->durable_at <= verdict->at && batch->durable_at != STORE_NEVER)
         return true;
+    const struct store_model *model = judging->part->world->model;
     bool written = batch->said == STORE_WRITTEN && batch->said_at <= verdict->at;
-    return written && verdict->kill && batch->life == judging->part->world->model->life;
+    return written && verdict->kill && batch->life == model->life &&
+           verdict->at <= model->sync_failed_at;
 }
 
 static void judge_batches(struct store_judging *judging)

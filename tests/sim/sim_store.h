@@ -66,6 +66,9 @@ struct store_model {
     size_t n_order;
     uint64_t next_id;
     unsigned life;
+    /* From here on what was only written may have been given up: the log is cut to what is durable.
+     */
+    size_t sync_failed_at;
 };
 
 struct store_part {

@@ -218,6 +218,7 @@ static void episode_life(struct episode *episode, const struct sim_image *base,
     sim_disk_reboot(&disk, &image);
     disk.recording = true;
     life_work(episode, &disk, model, lives);
+    model->sync_failed_at = disk.sync_failed_at;
     store_model_index(model);
     sim_count(SIM_COUNT_OPS, disk.log.count);
     sim_crash_start(&crash, base, &disk.log);

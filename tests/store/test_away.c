@@ -319,9 +319,10 @@ START_TEST(away_closed_meanwhile_and_failed)
     world.faulty.write_error = EIO;
     come_back();
     world.faulty.write_error = 0;
-    finish(append, ENGINE_STORAGE);
+    ck_assert(!append->done); /* refused when it is gone from the file */
     step_hold_pool(false);
     step_settle();
+    finish(append, ENGINE_STORAGE);
     ck_assert_int_eq(closed, ENGINE_OK);
     ck_assert_uint_eq(world_file_size(WORLD_LOG0), 100);
     world_stop();

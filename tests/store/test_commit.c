@@ -162,11 +162,11 @@ START_TEST(commit_failed_first_sync_starts_the_file_anew)
 {
     world_make();
     world_start();
-    world.faulty.sync_error = EIO;
     step_hold_pool(true);
     struct world_append *append = world_append(world.part, &durable);
     step_turn();
     pool_step(); /* makes the files */
+    world.faulty.sync_error = EIO;
     pool_step(); /* the sync */
     world.faulty.sync_error = 0;
     step_hold_pool(false);
