@@ -2,16 +2,16 @@
 #pragma once
 /*
  * fanout: spreads the items of one request over the home loops of their partitions and joins them
- * again. One message goes to each home loop that has items and one comes back when all of its items
- * are done; the join counts on the loop that started the fan-out, so nothing is shared.
+ * again. One message goes to each other home loop that has items and one comes back when all of its
+ * items are done; the join counts on the loop that started the fan-out, so nothing is shared.
  *
  *   struct fanout *fanout = fanout_new(&req->arena, broker, run, done, state);
  *   fanout_add(fanout, &my->item, home)          for each partition, in request order
  *   fanout_start(fanout)                         and return HANDLE_PARKED
  *   run(item)                                    on the home loop; ends in fanout_item_done, now or
  *                                                later, on that loop
- *   done(fanout)                                 on the starting loop, from a message; usually ends
- *                                                in request_complete
+ *   done(fanout)                                 on the starting loop, perhaps before fanout_start
+ *                                                returns; usually ends in request_complete
  *
  * Items of one home run in the order they were added; messages between two loops keep their order,
  * so one connection's requests reach a partition in the order they came. The memory is the arena's

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Events only read, dispatch and note what happened; all consequences are drawn once per turn in
- * conn_on_settle: ready replies leave in one go, reading stops or goes on, a doomed connection is
+ * Reading dispatches and notes what happened; consequences are drawn when that is over, in
+ * conn_settle: ready replies leave in one go, reading stops or goes on, a doomed connection is
  * closed. So a handler that completes a request never finds its connection torn down under it.
+ * What was answered on the spot leaves at the end of the event that brought it: the memory of its
+ * request is still in the cache, and serves the next connection's. Everything else is settled once
+ * per turn.
  *
  *   ARRIVING -> OPEN -> CLOSED (socket gone, requests cancelled) -> back to the door when the last
  *   request has returned
@@ -22,6 +25,7 @@
 #include <inttypes.h>
 
 static void conn_on_settle(struct loop_msg *msg);
+static void conn_settle_open(struct conn *conn);
 
 void conn_schedule(struct conn *conn)
 {
@@ -149,15 +153,19 @@ static void conn_on_io(struct loop_io *io, unsigned events)
 {
     struct conn *conn = container_of(io, struct conn, io);
     assert(conn->state == CONN_OPEN);
-    if (events == LOOP_IO_WRITE) {
-        conn->blocked = false;
-    } else if ((io->events & LOOP_IO_CLOSED) != 0) {
+    if ((events & LOOP_IO_WRITE) == 0 && (io->events & LOOP_IO_CLOSED) != 0) {
         conn_on_quiet(conn, events);
         return;
-    } else {
-        input_read(conn);
     }
-    conn_schedule(conn);
+    bool scheduled = conn->scheduled;
+    conn->scheduled = true; /* nothing that happens meanwhile needs a message */
+    if (events == LOOP_IO_WRITE)
+        conn->blocked = false;
+    else
+        input_read(conn);
+    conn->scheduled = scheduled;
+    if (!scheduled)
+        conn_settle_open(conn);
 }
 
 /* --- the end of a turn --- */
