@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * One turn of a loop: messages from the box (at most LOOP_MESSAGES_PER_TURN), due timers, deferred
- * work, then one pass of libevent, which sleeps only when nothing is left to do.
+ * work and what that defers in turn (LOOP_DEFERRALS_PER_TURN times: a write, its completion, the
+ * answer), then one pass of libevent, which sleeps only when nothing is left to do.
  *
  * Wake-ups: a poster that finds the box empty and the loop `sleeping` writes the eventfd. The loop
  * sets `sleeping` before it looks into the box for the last time, the poster looks at `sleeping`
@@ -25,8 +26,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define LOOP_MESSAGES_PER_TURN 256
-#define LOOP_TIMERS_PER_TURN   256
+#define LOOP_MESSAGES_PER_TURN  256
+#define LOOP_TIMERS_PER_TURN    256
+#define LOOP_DEFERRALS_PER_TURN 4
 
 static _Thread_local struct loop *current;
 
@@ -94,7 +96,7 @@ void loop_defer(struct loop *loop, struct loop_msg *msg, void (*fn)(struct loop_
     loop->deferred_tail = &msg->next;
 }
 
-/* What is deferred meanwhile waits for the next turn, which comes without sleep. */
+/* What is deferred meanwhile is left for the next call. */
 static void loop_run_deferred(struct loop *loop)
 {
     struct loop_msg *msg = loop->deferred;
@@ -184,7 +186,8 @@ static void loop_turn(struct loop *loop)
     loop_run_messages(loop, LOOP_MESSAGES_PER_TURN);
     if (loop->timers.count > 0)
         loop_run_timers(loop);
-    loop_run_deferred(loop);
+    for (int i = 0; i < LOOP_DEFERRALS_PER_TURN && loop->deferred != NULL; i++)
+        loop_run_deferred(loop);
     loop_arm_clock(loop);
     atomic_store(&loop->sleeping, true);
     bool busy =

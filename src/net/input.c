@@ -197,9 +197,10 @@ static bool input_read_direct(struct conn *conn, size_t *read_size)
         return false;
     *read_size += (size_t)n;
     frame->received += (size_t)n;
-    if (frame_missing(frame) == 0)
+    bool whole = frame_missing(frame) == 0;
+    if (whole)
         input_dispatch_frame(conn);
-    return (size_t)n == size;
+    return (size_t)n == size && !whole;
 }
 
 void input_read(struct conn *conn)
