@@ -71,12 +71,14 @@ static void home_on_checkpoint(struct timer *timer)
 
 struct space_work {
     struct offload_work work;
-    struct local *local;
+    struct home *home;
 };
+
+static void home_on_space(struct timer *timer);
 
 static void space_on_run(struct offload_work *base)
 {
-    struct local *local = container_of(base, struct space_work, work)->local;
+    struct local *local = container_of(base, struct space_work, work)->home->local;
     uint64_t free_size, total_size;
     int r = local->env->ops->disk_free(local->env, local->dir, &free_size, &total_size);
     uint64_t reserve =
@@ -92,22 +94,26 @@ static void space_on_run(struct offload_work *base)
         log_info("storage.resumed", "dir=%s free=%" PRIu64, local->dir, free_size);
 }
 
+/* Goes on looking, more often while appends are refused. */
 static void space_on_done(struct offload_work *base)
 {
-    free(container_of(base, struct space_work, work));
+    struct space_work *work = container_of(base, struct space_work, work);
+    struct home *home = work->home;
+    bool full = atomic_load(&home->local->full);
+    free(work);
+    if (home->n_parts > 0 && (home->space_wanted || full))
+        timer_start(&home->space_timer, home->loop, full ? LOCAL_SPACE_FULL_MS : LOCAL_SPACE_MS,
+            home_on_space);
+    home->space_wanted = false;
 }
 
 static void home_on_space(struct timer *timer)
 {
     struct home *home = container_of(timer, struct home, space_timer);
     struct space_work *work = xnew(struct space_work);
-    work->local = home->local;
+    work->home = home;
     offload_submit(home->local->offload, &work->work, home->loop, &home->space_timer, space_on_run,
         space_on_done);
-    bool full = atomic_load(&home->local->full);
-    if (home->space_wanted || full)
-        timer_start(timer, home->loop, full ? LOCAL_SPACE_FULL_MS : LOCAL_SPACE_MS, home_on_space);
-    home->space_wanted = false;
 }
 
 void home_watch_space(struct home *home)
