@@ -37,7 +37,7 @@ static void add_offsets_submit(struct add_offsets *my)
         .partitions = &my->partition,
         .partitions_count = 1,
         .done = add_offsets_on_done};
-    txns_submit(&my->op);
+    txn_op_submit(my->req, &my->op);
 }
 
 static void add_offsets_on_ensured(struct broker_call *call)

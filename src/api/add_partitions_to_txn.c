@@ -143,7 +143,7 @@ static void add_partitions_run(struct add_partitions *my)
             .partitions = my->partitions,
             .partitions_count = my->partitions_count,
             .done = add_partitions_on_done};
-        txns_submit(&my->op);
+        txn_op_submit(my->req, &my->op);
         return;
     }
     add_partitions_end(my);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "api/configs.h"
+#include "api/nodes.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -53,16 +54,21 @@ struct configs_entry configs_topic_entry(struct arena *arena, const struct confi
 
 bool configs_broker_name_valid(const struct request *req, struct slice name)
 {
+    struct broker *broker = request_broker(req);
     char id[16];
-    snprintf(id, sizeof(id), "%d", (int)broker_id(request_broker(req)));
-    return name.size == 0 || slice_equal_str(name, id);
+    for (int32_t i = 0; i < broker_nodes_count(broker); i++) {
+        snprintf(id, sizeof(id), "%d", (int)broker_node_id(broker, i));
+        if (slice_equal_str(name, id))
+            return true;
+    }
+    return name.size == 0;
 }
 
 struct slice configs_broker_name_problem(struct request *req, struct slice name)
 {
     return arena_printf(&req->arena,
         "Unexpected broker id, expected %d or empty string, but received %.*s",
-        (int)broker_id(request_broker(req)), SLICE_FMT(name));
+        (int)request_node(req), SLICE_FMT(name));
 }
 
 void configs_op_prepare(struct request *req, struct topics_op *op, int8_t type, struct slice name)
@@ -82,4 +88,6 @@ void configs_op_prepare(struct request *req, struct topics_op *op, int8_t type, 
                 (int)type));
     else if (!configs_broker_name_valid(req, name))
         topics_op_refuse(op, TOPICS_REQUEST_INVALID, configs_broker_name_problem(req, name));
+    else if (name.size > 0) /* virtual brokers are one process, with one configuration */
+        op->name = arena_printf(&req->arena, "%d", (int)broker_id(request_broker(req)));
 }

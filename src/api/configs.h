@@ -37,6 +37,6 @@ struct configs_entry configs_topic_entry(struct arena *arena, const struct confi
 
 /* Sets up an operation that alters `name` of a resource type; refuses what cannot be altered. */
 void configs_op_prepare(struct request *req, struct topics_op *op, int8_t type, struct slice name);
-/* True for a broker's own id and, for the default of all brokers, "". */
+/* True for the id of a broker that this process shows and, for the default of all brokers, "". */
 bool configs_broker_name_valid(const struct request *req, struct slice name);
 struct slice configs_broker_name_problem(struct request *req, struct slice name);

@@ -5,13 +5,12 @@
 #include "wire/create_partitions.gen.h"
 #include "wire/errors.gen.h"
 
-/* One replica list per new partition, each naming this broker alone. */
-static void op_check_assignments(
+/* One replica list per new partition. */
+static void op_assign(
     struct request *req, struct topics_op *op, const struct create_partitions_request_topic *asked)
 {
-    struct broker *broker = request_broker(req);
-    struct topic *topic = image_topic(broker_image(broker), asked->name);
-    int32_t node = broker_id(broker);
+    struct topic *topic = image_topic(broker_image(request_broker(req)), asked->name);
+    size_t count = (size_t)asked->assignments_count;
     if (topic == NULL || asked->count <= topic->partitions_count)
         return; /* the operation itself says what is wrong */
     if (asked->assignments_count != asked->count - topic->partitions_count) {
@@ -21,14 +20,12 @@ static void op_check_assignments(
                 (int)(asked->count - topic->partitions_count), (int)asked->assignments_count));
         return;
     }
-    for (int32_t i = 0; i < asked->assignments_count; i++) {
-        const struct create_partitions_request_assignment *assignment = &asked->assignments[i];
-        if (assignment->broker_ids_count != 1 || assignment->broker_ids[0] != node)
-            topics_op_refuse(op, TOPICS_ASSIGNMENT_INVALID,
-                arena_printf(&req->arena,
-                    "The replicas of a new partition must be exactly [%d]: there is one broker.",
-                    (int)node));
-    }
+    struct topics_nodes *nodes = arena_new_n(&req->arena, struct topics_nodes, count);
+    for (size_t i = 0; i < count; i++)
+        nodes[i] = (struct topics_nodes){
+            asked->assignments[i].broker_ids, asked->assignments[i].broker_ids_count};
+    op->assignments = nodes;
+    op->assignments_count = asked->assignments_count;
 }
 
 static void create_partitions_finish(struct topics_join *join)
@@ -59,7 +56,7 @@ enum handle_result create_partitions_handle(struct request *req,
         op->partitions = asked->count;
         op->validate_only = request->validate_only;
         if (asked->assignments_count >= 0)
-            op_check_assignments(req, op, asked);
+            op_assign(req, op, asked);
     }
     topics_join_unite_duplicates(join);
     return topics_join_start(join);

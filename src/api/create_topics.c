@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* create_topics: each topic of the request is an operation of its own; one that is refused does not
- * touch the others. There is one broker, so every replica list must name it alone. */
+ * touch the others. */
 #include "api/configs.h"
 #include "api/topics_join.h"
 #include "base/map.h"
@@ -8,38 +8,33 @@
 #include "wire/create_topics.gen.h"
 #include "wire/errors.gen.h"
 
-static bool assignment_is_ours(
-    const struct create_topics_request_assignment *assignment, int32_t node)
+/* Partitions must be numbered from 0 without a gap. */
+static void op_assign(struct topics_op *op, const struct create_topics_request_topic *topic)
 {
-    return assignment->broker_ids_count == 1 && assignment->broker_ids[0] == node;
-}
-
-/* Partitions must be numbered from 0 without a gap; replicas can only be this broker. */
-static void op_assign(
-    struct topics_op *op, const struct create_topics_request_topic *topic, int32_t node)
-{
-    bool *seen = arena_new_n(op->arena, bool, (size_t)topic->assignments_count);
+    size_t count = (size_t)topic->assignments_count;
+    struct topics_nodes *nodes = arena_new_n(op->arena, struct topics_nodes, count);
     if (topic->num_partitions != -1 || topic->replication_factor != -1) {
         topics_op_refuse(op, TOPICS_REQUEST_INVALID,
             SLICE_LIT("Both numPartitions or replicationFactor and replicasAssignments were set. "
                       "Use one of them."));
         return;
     }
-    for (int32_t i = 0; i < topic->assignments_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct create_topics_request_assignment *assignment = &topic->assignments[i];
         int32_t partition = assignment->partition_index;
-        if (!assignment_is_ours(assignment, node))
-            topics_op_refuse(op, TOPICS_ASSIGNMENT_INVALID,
-                arena_printf(op->arena,
-                    "The replicas of partition %d must be exactly [%d]: there is one broker.",
-                    (int)partition, (int)node));
-        else if (partition < 0 || partition >= topic->assignments_count || seen[partition])
+        if (partition < 0 || (size_t)partition >= count || nodes[partition].ids != NULL) {
             topics_op_refuse(op, TOPICS_ASSIGNMENT_INVALID,
                 SLICE_LIT("Partitions should be a consecutive 0-based integer sequence."));
-        else
-            seen[partition] = true;
+            return;
+        }
+        nodes[partition] =
+            (struct topics_nodes){assignment->broker_ids, assignment->broker_ids_count};
+        if (nodes[partition].ids == NULL)
+            nodes[partition].ids = arena_new(op->arena, int32_t); /* none: refused later */
     }
     op->partitions = topic->assignments_count;
+    op->assignments = nodes;
+    op->assignments_count = topic->assignments_count;
 }
 
 /* Of a name that is there twice the last value counts. */
@@ -60,8 +55,8 @@ static void op_configure(struct topics_op *op, const struct create_topics_reques
     op->configs = configs;
 }
 
-static void op_prepare(struct request *req, struct topics_op *op,
-    const struct create_topics_request *request, int32_t index)
+static void op_prepare(
+    struct topics_op *op, const struct create_topics_request *request, int32_t index)
 {
     const struct create_topics_request_topic *topic = &request->topics[index];
     op->name = topic->name;
@@ -70,7 +65,7 @@ static void op_prepare(struct request *req, struct topics_op *op,
     op->validate_only = request->validate_only;
     op_configure(op, topic);
     if (topic->assignments_count > 0)
-        op_assign(op, topic, broker_id(request_broker(req)));
+        op_assign(op, topic);
 }
 
 static void fill_configs(
@@ -104,7 +99,8 @@ static void fill_topic(
         return;
     answer->topic_id = op->validate_only ? UUID_ZERO : op->topic->id;
     answer->num_partitions = op->topic->partitions_count;
-    answer->replication_factor = 1;
+    answer->replication_factor =
+        (int16_t)(op->topic->replicas == NULL ? 1 : op->topic->replicas[0].count);
     fill_configs(req, op->topic, answer);
 }
 
@@ -125,7 +121,7 @@ enum handle_result create_topics_handle(struct request *req,
     struct topics_join *join =
         topics_join_new(req, TOPICS_CREATE, (size_t)request->topics_count, create_topics_finish);
     for (int32_t i = 0; i < request->topics_count; i++)
-        op_prepare(req, &join->ops[i], request, i);
+        op_prepare(&join->ops[i], request, i);
     topics_join_unite_duplicates(join);
     return topics_join_start(join);
 }

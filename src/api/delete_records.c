@@ -91,7 +91,8 @@ static void delete_records_partition(struct delete_records *delete, const struct
     response->partition_index = request->partition_index;
     response->low_watermark = -1;
     struct part_id id;
-    response->error_code = lookup_partition(topic, UUID_ZERO, request->partition_index, &id);
+    response->error_code =
+        lookup_partition(delete->req, topic, UUID_ZERO, request->partition_index, &id);
     if (response->error_code != KAFKA_ERROR_NONE)
         return;
     if (topic->internal) {

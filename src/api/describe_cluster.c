@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* describe_cluster: this broker is the cluster. */
+/* describe_cluster: the brokers that this process shows. */
+#include "api/nodes.h"
 #include "api/topics_join.h"
-#include "broker/settings.h"
 #include "wire/describe_cluster.gen.h"
 #include "wire/errors.gen.h"
 
 enum endpoint_type { ENDPOINT_BROKERS = 1, ENDPOINT_CONTROLLERS = 2 };
 
-static void fill_broker(struct request *req, struct describe_cluster_response_broker *answer)
+static void fill_broker(
+    struct request *req, int32_t node, struct describe_cluster_response_broker *answer)
 {
-    struct broker *broker = request_broker(req);
-    char host[ADVERTISED_HOST_SIZE];
-    uint16_t port;
-    broker_advertise(broker, req->conn->listener, &req->conn->local, &req->conn->peer, host, &port);
+    struct node_endpoint at = node_endpoint(req, node);
     describe_cluster_response_broker_init(answer);
-    answer->broker_id = broker_id(broker);
-    answer->host = arena_copy_slice(&req->arena, slice_from_str(host));
-    answer->port = port;
-    answer->rack = arena_copy_slice(&req->arena, slice_from_str(broker_settings(broker)->rack));
+    answer->broker_id = at.node;
+    answer->host = at.host;
+    answer->port = at.port;
+    answer->rack = at.rack;
 }
 
 enum handle_result describe_cluster_handle(struct request *req,
@@ -35,9 +33,11 @@ enum handle_result describe_cluster_handle(struct request *req,
         return HANDLE_DONE;
     }
     response->controller_id = broker_id(broker);
-    response->brokers = arena_new(&req->arena, struct describe_cluster_response_broker);
-    response->brokers_count = 1;
-    fill_broker(req, response->brokers);
+    response->brokers_count = broker_nodes_count(broker);
+    response->brokers = arena_new_n(
+        &req->arena, struct describe_cluster_response_broker, (size_t)response->brokers_count);
+    for (int32_t i = 0; i < response->brokers_count; i++)
+        fill_broker(req, broker_node_id(broker, i), &response->brokers[i]);
     if (request->include_cluster_authorized_operations)
         response->cluster_authorized_operations = AUTHORIZED_CLUSTER;
     return HANDLE_DONE;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "api/fanout.h"
+#include "api/nodes.h"
 #include "api/topics_join.h"
 #include "broker/image.h"
 #include "broker/partition.h"
@@ -56,6 +57,9 @@ static void describe_size(struct fanout_item *fanout_item)
 static void describe_partition(struct describe *describe, const struct topic *topic, int32_t index,
     struct describe_log_dirs_response_topic *answer)
 {
+    struct replicas replicas = topic_replicas(broker_settings(describe->broker), topic, index);
+    if (!replicas_have(&replicas, request_node(describe->req)))
+        return;
     struct describe_item *item = arena_new(&describe->req->arena, struct describe_item);
     item->id = (struct part_id){topic->id, index};
     item->broker = describe->broker;

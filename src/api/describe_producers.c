@@ -88,7 +88,8 @@ static void describe_producers_partition(struct describe_producers *my, const st
     struct describe_producers_response_partition *response)
 {
     struct part_id id;
-    response->error_code = lookup_partition(topic, UUID_ZERO, response->partition_index, &id);
+    response->error_code =
+        lookup_partition(my->req, topic, UUID_ZERO, response->partition_index, &id);
     if (response->error_code != KAFKA_ERROR_NONE)
         return;
     struct describe_producers_item *item =

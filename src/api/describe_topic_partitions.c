@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "api/nodes.h"
 #include "api/topics_join.h"
 #include "broker/image.h"
 #include "wire/describe_topic_partitions.gen.h"
@@ -55,10 +56,13 @@ static void fill_partition(const struct describe *describe, const struct topic *
 {
     describe_topic_partitions_response_partition_init(answer);
     answer->partition_index = index;
-    answer->leader_id = *describe->node;
+    answer->leader_id = broker_leader(request_broker(describe->req), topic, index);
     answer->leader_epoch = topic_leader_epoch(topic, index);
-    answer->replica_nodes = answer->isr_nodes = describe->node;
-    answer->replica_nodes_count = answer->isr_nodes_count = 1;
+    answer->replica_nodes = answer->isr_nodes =
+        topic->replicas == NULL ? describe->node
+                                : nodes_copy(&describe->req->arena, &topic->replicas[index]);
+    answer->replica_nodes_count = answer->isr_nodes_count =
+        topic->replicas == NULL ? 1 : topic->replicas[index].count;
     answer->eligible_leader_replicas_count = answer->last_known_elr_count = 0;
 }
 

@@ -83,7 +83,7 @@ static void describe_transactions_next(struct describe_transactions *my)
         .id = my->request->transactional_ids[at],
         .kind = TXNS_LOOK,
         .done = describe_transactions_on_done};
-    txns_submit(&my->op);
+    txn_op_submit(my->req, &my->op);
 }
 
 enum handle_result describe_transactions_handle(struct request *req,

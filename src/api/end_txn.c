@@ -38,6 +38,6 @@ enum handle_result end_txn_handle(
         .commit = request->committed,
         .v2 = req->version >= END_TXN_V2_SINCE,
         .done = end_txn_on_done};
-    txns_submit(&my->op);
+    txn_op_submit(req, &my->op);
     return HANDLE_PARKED;
 }

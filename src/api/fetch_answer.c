@@ -23,7 +23,7 @@ static void fetch_partition_init(struct fetch *fetch, struct fetch_response_part
 static int16_t fetch_check(struct fetch *fetch, const struct topic *topic, struct uuid asked_id,
     int32_t index, struct part_id *ret_id)
 {
-    int16_t error = lookup_partition(topic, asked_id, index, ret_id);
+    int16_t error = lookup_partition(fetch->req, topic, asked_id, index, ret_id);
     if (topic == NULL && fetch->req->version >= VERSION_TOPICS_BY_ID)
         return KAFKA_ERROR_UNKNOWN_TOPIC_ID; /* also for the id that is zero */
     if (error != KAFKA_ERROR_NONE)

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * FindCoordinator: this broker, for groups and for transactional ids. Asking for a coordinator is
- * the first sign that groups (transactions) will be used, so __consumer_offsets
+ * FindCoordinator: the broker that leads the partition of a group or of a transactional id. Asking
+ * for a coordinator is the first sign that groups (transactions) will be used, so
+ * __consumer_offsets
  * (__transaction_state) is made here and the answer waits for it: what follows finds everything in
  * place.
  */
 #include "wire/find_coordinator.gen.h"
 
 #include "api/group_common.h"
+#include "api/nodes.h"
 
 enum coordinator_type { COORDINATOR_GROUP, COORDINATOR_TRANSACTION };
 
@@ -18,13 +20,26 @@ struct find_coordinator {
     struct find_coordinator_response *response;
 };
 
+/* The coordinators' topic exists when there is no error. */
+static int32_t find_coordinator_node(
+    struct request *req, const struct find_coordinator_request *request, struct slice key)
+{
+    struct broker *broker = request_broker(req);
+    const struct image *image = broker_image(broker);
+    key = slice_or_empty(key);
+    return request->key_type == COORDINATOR_GROUP
+               ? broker_leader(broker, image->offsets, broker_group_partition(broker, key))
+               : broker_leader(broker, image->transactions, broker_txn_partition(broker, key));
+}
+
 static void find_coordinator_batch(struct request *req,
     const struct find_coordinator_request *request, struct find_coordinator_response *response,
-    int16_t error, struct slice host, uint16_t port)
+    int16_t error)
 {
     size_t count = (size_t)request->coordinator_keys_count;
     response->coordinators =
         arena_new_n(&req->arena, struct find_coordinator_response_coordinator, count);
+    struct node_endpoint at = {.node = -1, .port = -1, .host = SLICE_LIT("")};
     for (size_t i = 0; i < count; i++) {
         struct find_coordinator_response_coordinator *out =
             &response->coordinators[response->coordinators_count++];
@@ -32,9 +47,13 @@ static void find_coordinator_batch(struct request *req,
         out->key = request->coordinator_keys[i];
         out->error_code = error;
         out->error_message = SLICE_LIT("");
-        out->node_id = error == KAFKA_ERROR_NONE ? broker_id(request_broker(req)) : -1;
-        out->host = host;
-        out->port = error == KAFKA_ERROR_NONE ? port : -1;
+        int32_t node =
+            error == KAFKA_ERROR_NONE ? find_coordinator_node(req, request, out->key) : -1;
+        if (node != at.node)
+            at = node_endpoint(req, node);
+        out->node_id = at.node;
+        out->host = at.host;
+        out->port = at.port;
     }
 }
 
@@ -42,21 +61,18 @@ static void find_coordinator_answer(struct request *req,
     const struct find_coordinator_request *request, struct find_coordinator_response *response,
     int16_t error, struct slice message)
 {
-    char host[ADVERTISED_HOST_SIZE] = "";
-    uint16_t port = 0;
-    if (error == KAFKA_ERROR_NONE)
-        broker_advertise(request_broker(req), req->conn->listener, &req->conn->local,
-            &req->conn->peer, host, &port);
-    struct slice host_copy = arena_copy_slice(&req->arena, slice_from_str(host));
     if (req->version >= 4) {
-        find_coordinator_batch(req, request, response, error, host_copy, port);
+        find_coordinator_batch(req, request, response, error);
         return;
     }
+    struct node_endpoint at = {.node = -1, .port = -1, .host = SLICE_LIT("")};
+    if (error == KAFKA_ERROR_NONE)
+        at = node_endpoint(req, find_coordinator_node(req, request, request->key));
     response->error_code = error;
     response->error_message = message;
-    response->node_id = error == KAFKA_ERROR_NONE ? broker_id(request_broker(req)) : -1;
-    response->host = host_copy;
-    response->port = error == KAFKA_ERROR_NONE ? port : -1;
+    response->node_id = at.node;
+    response->host = at.host;
+    response->port = at.port;
 }
 
 static void find_coordinator_on_ensured(struct broker_call *call)

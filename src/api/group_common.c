@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "api/group_common.h"
 
+#include "api/nodes.h"
 #include "broker/settings.h"
 
 int16_t group_error_code(enum group_error error)
@@ -42,11 +43,13 @@ void group_op_init(struct groups_op *op, struct request *req, struct slice group
 {
     *op = (struct groups_op){
         .broker = request_broker(req), .group = group, .create = create, .run = run};
+    if (!request_coordinates_group(req, slice_or_empty(group)))
+        op->error = GROUP_E_NOT_COORDINATOR;
 }
 
 enum handle_result group_op_start(struct groups_op *op)
 {
-    if (groups_enter(op) == GROUPS_HERE)
+    if (op->error != GROUP_OK || groups_enter(op) == GROUPS_HERE)
         op->run(op);
     return HANDLE_PARKED;
 }

@@ -14,8 +14,8 @@ int16_t group_error_code(enum group_error error);
 
 struct broker *request_broker(const struct request *req);
 
-/* Fills the op for a request about one group. A member that is heard of on a connection is watched
- * with it when the profile says so. */
+/* Fills the op for a request about one group; refused at once when another broker coordinates it. A
+ * member that is heard of on a connection is watched with it when the profile says so. */
 void group_op_init(struct groups_op *op, struct request *req, struct slice group, bool create,
     void (*run)(struct groups_op *op));
 /* Sends the op on its way; ends in run, now or later. */

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "api/group_tour.h"
 
+#include "api/nodes.h"
+
 /* Deals with groups as long as they are at hand. */
 static void group_tour_run(struct group_tour *tour)
 {
     while (tour->at < tour->groups_count) {
         int32_t index = tour->order[tour->at];
         tour->op.group = slice_or_empty(tour->groups[index]);
-        if (groups_enter(&tour->op) == GROUPS_LATER)
+        tour->op.shard = NULL;
+        tour->op.error = GROUP_E_NOT_COORDINATOR;
+        if (request_coordinates_group(tour->req, tour->op.group) &&
+            groups_enter(&tour->op) == GROUPS_LATER)
             return;
         tour->at++;
         if (!tour->visit(tour, index, tour->op.shard, tour->op.error))

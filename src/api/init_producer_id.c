@@ -63,6 +63,6 @@ enum handle_result init_producer_id_handle(struct request *req,
         .epoch = request->producer_epoch,
         .timeout_ms = request->transaction_timeout_ms,
         .done = init_producer_id_on_done};
-    txns_submit(&init->op);
+    txn_op_submit(req, &init->op);
     return HANDLE_PARKED;
 }

@@ -3,6 +3,7 @@
 #include "wire/list_groups.gen.h"
 
 #include "api/group_common.h"
+#include "api/nodes.h"
 
 #include <strings.h>
 
@@ -33,6 +34,8 @@ static void list_groups_add(void *ctx, const struct groups_entry *entry)
     struct list_groups *my = ctx;
     const struct group *group = entry->group;
     const char *state = group_state_name(group->state);
+    if (!request_coordinates_group(my->req, group->id))
+        return;
     if (!list_groups_named(my->request->states_filter, my->request->states_filter_count, state))
         return;
     struct list_groups_response *response = my->response;

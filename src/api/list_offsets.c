@@ -151,7 +151,8 @@ static void list_offsets_partition(struct list_offsets *list, const struct topic
     struct list_offsets_response_partition *response, bool read_committed)
 {
     struct part_id id;
-    response->error_code = lookup_partition(topic, UUID_ZERO, request->partition_index, &id);
+    response->error_code =
+        lookup_partition(list->req, topic, UUID_ZERO, request->partition_index, &id);
     if (response->error_code != KAFKA_ERROR_NONE)
         return;
     if (!list_offsets_supported(request->timestamp, list->req->version)) {

@@ -3,6 +3,7 @@
  * as far as they pass its filters. */
 #include "wire/list_transactions.gen.h"
 
+#include "api/nodes.h"
 #include "api/txn_common.h"
 
 #define LIST_TRANSACTIONS_ROOM_FIRST 64
@@ -36,7 +37,7 @@ static void list_transactions_add(void *ctx, const struct txn *txn)
     struct list_transactions *my = ctx;
     struct list_transactions_response *response = my->response;
     struct arena *arena = &my->req->arena;
-    if (!list_transactions_wanted(my, txn))
+    if (!list_transactions_wanted(my, txn) || !request_coordinates_txn(my->req, txn->id))
         return;
     size_t count = (size_t)response->transaction_states_count;
     if (count == my->room) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "api/lookup.h"
+#include "api/nodes.h"
 #include "base/log.h"
 #include "broker/settings.h"
 #include "net/request.h"
@@ -13,8 +14,8 @@ struct topic *lookup_topic(struct broker *broker, struct slice name, struct uuid
     return uuid_is_zero(id) ? image_topic(image, name) : image_topic_by_id(image, id);
 }
 
-int16_t lookup_partition(
-    const struct topic *topic, struct uuid asked_id, int32_t index, struct part_id *ret_id)
+int16_t lookup_partition(const struct request *req, const struct topic *topic, struct uuid asked_id,
+    int32_t index, struct part_id *ret_id)
 {
     if (topic == NULL)
         return uuid_is_zero(asked_id) ? KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
@@ -22,7 +23,8 @@ int16_t lookup_partition(
     if (index < 0 || index >= topic->partitions_count)
         return KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     *ret_id = (struct part_id){topic->id, index};
-    return KAFKA_ERROR_NONE;
+    return request_is_led(req, topic, index) ? KAFKA_ERROR_NONE
+                                             : KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
 }
 
 bool lookup_too_many(const struct request *req, size_t partitions_count)

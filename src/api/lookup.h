@@ -16,9 +16,9 @@ struct request;
 /* A topic by id when the id is not zero, else by name; NULL when there is none. */
 struct topic *lookup_topic(struct broker *broker, struct slice name, struct uuid id);
 /* KAFKA_ERROR_NONE and the id, or what to answer: no such topic (unknown id, unknown name) or
- * partition. */
-int16_t lookup_partition(
-    const struct topic *topic, struct uuid asked_id, int32_t index, struct part_id *ret_id);
+ * partition, or the broker that was asked is not its leader (then the id is filled in, too). */
+int16_t lookup_partition(const struct request *req, const struct topic *topic, struct uuid asked_id,
+    int32_t index, struct part_id *ret_id);
 
 /* A request may name as many partitions as may exist; what names more (each costs some hundred
  * bytes of state, and a few in the frame) is not answered: true after a log line, the caller

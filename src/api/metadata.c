@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 
+#include "api/nodes.h"
 #include "api/topics_join.h"
 #include "broker/image.h"
 #include "wire/errors.gen.h"
@@ -19,7 +20,7 @@ struct metadata_state {
     struct request *req;
     const struct metadata_request *request;
     struct metadata_response *response;
-    int32_t *node; /* the one replica, shared by all partitions */
+    int32_t *node; /* the one replica of everything, when there is one broker */
     /* For each topic asked for: the operation that creates it, NULL when there is none. */
     struct topics_op **created;
 };
@@ -40,10 +41,13 @@ static void fill_partitions(
         struct metadata_response_partition *partition = &answer->partitions[i];
         metadata_response_partition_init(partition);
         partition->partition_index = i;
-        partition->leader_id = *state->node;
+        partition->leader_id = broker_leader(request_broker(state->req), topic, i);
         partition->leader_epoch = topic_leader_epoch(topic, i);
-        partition->replica_nodes = partition->isr_nodes = state->node;
-        partition->replica_nodes_count = partition->isr_nodes_count = 1;
+        partition->replica_nodes = partition->isr_nodes =
+            topic->replicas == NULL ? state->node
+                                    : nodes_copy(&state->req->arena, &topic->replicas[i]);
+        partition->replica_nodes_count = partition->isr_nodes_count =
+            topic->replicas == NULL ? 1 : topic->replicas[i].count;
     }
 }
 
@@ -63,17 +67,18 @@ static void fill_brokers(struct metadata_state *state)
     struct request *req = state->req;
     struct broker *broker = request_broker(req);
     struct metadata_response *response = state->response;
-    char host[ADVERTISED_HOST_SIZE];
-    uint16_t port;
-    broker_advertise(broker, req->conn->listener, &req->conn->local, &req->conn->peer, host, &port);
-    response->brokers = arena_new(&req->arena, struct metadata_response_broker);
-    response->brokers_count = 1;
-    metadata_response_broker_init(response->brokers);
-    response->brokers->node_id = broker_id(broker);
-    response->brokers->host = arena_copy_slice(&req->arena, slice_from_str(host));
-    response->brokers->port = port;
-    response->brokers->rack =
-        arena_copy_slice(&req->arena, slice_from_str(broker_settings(broker)->rack));
+    response->brokers_count = broker_nodes_count(broker);
+    response->brokers =
+        arena_new_n(&req->arena, struct metadata_response_broker, (size_t)response->brokers_count);
+    for (int32_t i = 0; i < response->brokers_count; i++) {
+        struct metadata_response_broker *answer = &response->brokers[i];
+        struct node_endpoint at = node_endpoint(req, broker_node_id(broker, i));
+        metadata_response_broker_init(answer);
+        answer->node_id = at.node;
+        answer->host = at.host;
+        answer->port = at.port;
+        answer->rack = at.rack;
+    }
     response->cluster_id = slice_from_str(broker_cluster_id(broker));
     response->controller_id = broker_id(broker);
     if (state->request->include_cluster_authorized_operations)

@@ -91,7 +91,7 @@ static void epoch_end_partition(struct epoch_end *end, const struct topic *topic
     response->leader_epoch = -1;
     response->end_offset = -1;
     struct part_id id;
-    response->error_code = lookup_partition(topic, UUID_ZERO, request->partition, &id);
+    response->error_code = lookup_partition(end->req, topic, UUID_ZERO, request->partition, &id);
     if (response->error_code != KAFKA_ERROR_NONE)
         return;
     struct epoch_end_item *item = arena_new(&end->req->arena, struct epoch_end_item);

@@ -10,6 +10,7 @@
 #include "api/lookup.h"
 #include "base/canary.h"
 #include "base/log.h"
+#include "broker/replicas.h"
 #include "broker/settings.h"
 #include "net/request.h"
 #include "store/batch_check.h"
@@ -183,16 +184,18 @@ static int16_t produce_check_batch(struct produce *produce, const struct topic *
 static int16_t produce_check_topic(struct produce *produce, const struct topic *topic,
     struct uuid asked_id, int32_t index, struct part_id *ret_id)
 {
-    int16_t error = lookup_partition(topic, asked_id, index, ret_id);
+    int16_t error = lookup_partition(produce->req, topic, asked_id, index, ret_id);
     if (topic == NULL && produce->req->version >= VERSION_TOPICS_BY_ID)
         return KAFKA_ERROR_UNKNOWN_TOPIC_ID; /* also for the id that is zero */
     if (error != KAFKA_ERROR_NONE)
         return error;
     if (topic->internal && !slice_equal_str(produce->req->client_id, "__admin_client"))
         return KAFKA_ERROR_INVALID_TOPIC_EXCEPTION;
-    /* One broker is one replica; the lenient mode that accepts a replication factor above that
-     * accepts what goes with it. */
-    if (produce->durable && topic->config.min_insync_replicas > 1 &&
+    /* All replicas are in sync, but there may be fewer than the topic wants; the lenient mode that
+     * accepts a replication factor above the number of brokers accepts what goes with it. */
+    if (produce->durable &&
+        topic->config.min_insync_replicas >
+            (topic->replicas == NULL ? 1 : topic->replicas[index].count) &&
         !broker_settings(produce->broker)->replication_lenient)
         return KAFKA_ERROR_NOT_ENOUGH_REPLICAS;
     return KAFKA_ERROR_NONE;

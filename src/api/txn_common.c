@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "api/txn_common.h"
 
+#include "api/nodes.h"
+
 int16_t txn_error_code(enum txn_error error, const struct request *req, int16_t fenced_since)
 {
     switch (error) {
@@ -19,4 +21,14 @@ int16_t txn_error_code(enum txn_error error, const struct request *req, int16_t 
     case TXN_E_LOADING: return KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS;
     }
     return KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
+}
+
+void txn_op_submit(const struct request *req, struct txns_op *op)
+{
+    if (request_coordinates_txn(req, op->id)) {
+        txns_submit(op);
+        return;
+    }
+    op->error = TXN_E_NOT_COORDINATOR;
+    op->done(op);
 }

@@ -40,7 +40,7 @@ static void write_markers_partition(struct request *req, struct fanout *fanout,
     struct broker *broker = req->conn->context;
     const struct topic *topic = lookup_topic(broker, name, UUID_ZERO);
     struct part_id id;
-    response->error_code = lookup_partition(topic, UUID_ZERO, response->partition_index, &id);
+    response->error_code = lookup_partition(req, topic, UUID_ZERO, response->partition_index, &id);
     if (response->error_code == KAFKA_ERROR_NONE && asked->producer_id < 0)
         response->error_code = KAFKA_ERROR_INVALID_REQUEST;
     if (response->error_code != KAFKA_ERROR_NONE)

@@ -39,6 +39,8 @@ static bool gateway_read(struct in_addr *ret_gateway)
 void advertise_init(struct broker *broker)
 {
     struct in_addr gateway;
+    broker->ports =
+        xnew_n(uint16_t, broker->settings->listeners_count * (size_t)broker->settings->nodes_count);
     bool container = access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0;
     if (!container || !gateway_read(&gateway))
         return;
@@ -103,14 +105,29 @@ static const struct listener_settings *listener_of(
     return NULL;
 }
 
-void broker_advertise(struct broker *broker, const char *listener,
+/* The port of another virtual broker: the one that it is bound to, or as far from the advertised
+ * one as its listener is from the first. */
+static uint16_t advertised_port(const struct broker *broker,
+    const struct listener_settings *listener, int32_t node, const struct sockaddr_storage *local)
+{
+    const struct broker_settings *settings = broker->settings;
+    if (listener == NULL)
+        return address_port(local);
+    int32_t index = node - broker->node_id;
+    assert(index >= 0 && index < settings->nodes_count);
+    if (listener->advertised_port != 0)
+        return (uint16_t)(listener->advertised_port + index);
+    const uint16_t *bound =
+        &broker->ports[(listener - settings->listeners) * settings->nodes_count];
+    return settings->nodes_count == 1 || bound[index] == 0 ? address_port(local) : bound[index];
+}
+
+void broker_advertise(struct broker *broker, const char *listener, int32_t node,
     const struct sockaddr_storage *local, const struct sockaddr_storage *peer, char *ret_host,
     uint16_t *ret_port)
 {
-    const struct listener_settings *settings = listener_of(broker_settings(broker), listener);
-    *ret_port = address_port(local);
-    if (settings != NULL && settings->advertised_port != 0)
-        *ret_port = settings->advertised_port;
+    const struct listener_settings *settings = listener_of(broker->settings, listener);
+    *ret_port = advertised_port(broker, settings, node, local);
     if (settings != NULL && settings->advertised_host != NULL)
         snprintf(ret_host, ADVERTISED_HOST_SIZE, "%s", settings->advertised_host);
     else if (address_is_gateway(broker, peer))

@@ -95,6 +95,32 @@ int32_t broker_id(struct broker *broker)
     return broker->node_id;
 }
 
+int32_t broker_nodes_count(struct broker *broker)
+{
+    return broker->settings->nodes_count;
+}
+
+int32_t broker_node_id(struct broker *broker, int32_t index)
+{
+    assert(index >= 0 && index < broker->settings->nodes_count);
+    return broker->node_id + index;
+}
+
+bool broker_node_known(struct broker *broker, int32_t node)
+{
+    return node >= broker->node_id && node - broker->node_id < broker->settings->nodes_count;
+}
+
+int32_t broker_leader(struct broker *broker, const struct topic *topic, int32_t partition)
+{
+    return topic_leader(broker->settings, topic, partition);
+}
+
+uint16_t *broker_ports(struct broker *broker)
+{
+    return broker->ports;
+}
+
 const char *broker_cluster_id(struct broker *broker)
 {
     return broker->cluster_id;
@@ -611,6 +637,7 @@ void broker_free(struct broker *broker)
         meta_free(broker->meta);
     settings_put(broker->settings);
     free(broker->gateway);
+    free(broker->ports);
     free(broker->by_loop);
     free(broker->data_dir);
     free(broker);

@@ -20,6 +20,7 @@ struct partition;
 struct groups;
 struct txns;
 struct meta;
+struct replicas;
 struct sockaddr_storage;
 struct offload;
 
@@ -39,7 +40,8 @@ struct topic {
     bool internal;              /* __consumer_offsets, __transaction_state */
     struct topic_config config; /* effective */
     struct topic_shared *shared;
-    struct map overrides; /* key name -> struct topic_override *, as set by people */
+    struct replicas *replicas; /* per partition; NULL: there is one broker, which leads all */
+    struct map overrides;      /* key name -> struct topic_override *, as set by people */
 };
 
 struct topic_override {
@@ -112,7 +114,14 @@ struct broker_settings; /* parsed broker keys, broker/settings.h; immutable */
 /* This loop's; borrowed until control returns to the loop. */
 const struct broker_settings *broker_settings(struct broker *broker);
 struct env *broker_env(struct broker *broker);
-int32_t broker_id(struct broker *broker);
+int32_t broker_id(struct broker *broker); /* node.id: the first of those that clients see */
+/* Of the virtual brokers (one, unless odradek.virtual.brokers says otherwise): how many, and the id
+ * of the index-th. Any thread. */
+int32_t broker_nodes_count(struct broker *broker);
+int32_t broker_node_id(struct broker *broker, int32_t index);
+bool broker_node_known(struct broker *broker, int32_t node);
+/* Which of them leads a partition. */
+int32_t broker_leader(struct broker *broker, const struct topic *topic, int32_t partition);
 const char *broker_cluster_id(struct broker *broker);
 struct offload *broker_offload(struct broker *broker);
 const char *broker_data_dir(struct broker *broker); /* as a path for people; "memory:" */
@@ -148,9 +157,12 @@ void broker_free(struct broker *broker);
 /* For net's hook of that name: tells the group coordinators of all loops. */
 void broker_on_conn_close(struct broker *broker, uint64_t conn_id);
 
-/* What a client that came in on `local` of this listener is told to connect to. `host` has room for
- * ADVERTISED_HOST_SIZE bytes. */
+/* Where the ports of the listeners go once they are bound and before anybody is accepted: one for
+ * each listener and virtual broker, index listener * nodes + broker. */
+uint16_t *broker_ports(struct broker *broker);
+/* What a client that came in on `local` of this listener is told to connect to for the broker with
+ * id `node`. `host` has room for ADVERTISED_HOST_SIZE bytes. */
 #define ADVERTISED_HOST_SIZE 256
-void broker_advertise(struct broker *broker, const char *listener,
+void broker_advertise(struct broker *broker, const char *listener, int32_t node,
     const struct sockaddr_storage *local, const struct sockaddr_storage *peer, char *ret_host,
     uint16_t *ret_port);

@@ -57,6 +57,7 @@ struct broker {
     struct meta *meta;
     struct broker_loop *by_loop;
     struct sockaddr_storage *gateway; /* of a container, NULL elsewhere */
+    uint16_t *ports;                  /* see broker_ports */
 
     struct topics_line topics;
     struct producer_ids producer_ids;

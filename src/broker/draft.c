@@ -165,9 +165,10 @@ static bool partitions_allowed(
 
 static bool replication_allowed(const struct draft *draft, struct topics_op *op)
 {
-    if (op->replication == -1 || op->replication == 1 ||
-        (op->replication > 1 && op->replication <= INT16_MAX &&
-            draft->settings->replication_lenient))
+    int32_t nodes = draft->settings->nodes_count;
+    bool lenient = draft->settings->replication_lenient;
+    if (op->replication == -1 ||
+        (op->replication >= 1 && op->replication <= (lenient ? INT16_MAX : nodes)))
         return true;
     if (op->replication < 1)
         op_fail(op, TOPICS_REPLICATION_INVALID,
@@ -175,18 +176,42 @@ static bool replication_allowed(const struct draft *draft, struct topics_op *op)
     else
         op_fail(op, TOPICS_REPLICATION_INVALID,
             arena_printf(op->arena,
-                "Replication factor %" PRId32
-                " is larger than the number of brokers, 1. (odradek.replication.lenient=true "
-                "accepts it.)",
-                op->replication));
+                "Replication factor %" PRId32 " is larger than the number of brokers, %" PRId32
+                ". (odradek.replication.lenient=true accepts it; odradek.virtual.brokers shows "
+                "more brokers.)",
+                op->replication, nodes));
+    return false;
+}
+
+static bool replicas_allowed(const struct draft *draft, struct topics_op *op, int32_t partition,
+    const struct topics_nodes *nodes)
+{
+    const struct broker_settings *settings = draft->settings;
+    if (replicas_valid(settings, nodes->ids, (size_t)(nodes->count < 0 ? 0 : nodes->count)))
+        return true;
+    if (settings->nodes_count == 1)
+        op_fail(op, TOPICS_ASSIGNMENT_INVALID,
+            arena_printf(op->arena,
+                "The replicas of partition %" PRId32 " must be exactly [%" PRId32
+                "]: there is one broker.",
+                partition, settings->node_id));
+    else
+        op_fail(op, TOPICS_ASSIGNMENT_INVALID,
+            arena_printf(op->arena,
+                "The replicas of partition %" PRId32 " must be some of the brokers %" PRId32
+                " to %" PRId32 ", none of them twice.",
+                partition, settings->node_id, settings->node_id + settings->nodes_count - 1));
     return false;
 }
 
 /* The coordinators' topics are made as they need them when nothing else is asked for. */
-static void create_internal_defaults(struct topics_op *op, int32_t partitions, int32_t segment_size)
+static void create_internal_defaults(
+    struct topics_op *op, int32_t partitions, int32_t replication, int32_t segment_size)
 {
     if (op->partitions == -1)
         op->partitions = partitions;
+    if (op->replication == -1)
+        op->replication = replication;
     if (op->configs_count > 0)
         return;
     struct topics_config *configs = arena_new_n(op->arena, struct topics_config, 3);
@@ -200,37 +225,78 @@ static void create_internal_defaults(struct topics_op *op, int32_t partitions, i
     op->configs_count = 3;
 }
 
-static void apply_create(struct draft *draft, struct topics_op *op)
+/* `first`: the partition that the first assignment is about. */
+static bool assignments_allowed(
+    const struct draft *draft, struct topics_op *op, int32_t first, int32_t count)
+{
+    if (op->assignments != NULL && op->assignments_count != count) {
+        op_fail(op, TOPICS_ASSIGNMENT_INVALID,
+            arena_printf(op->arena,
+                "%" PRId32 " partitions are made, but %" PRId32 " assignments were given.", count,
+                op->assignments_count));
+        return false;
+    }
+    for (int32_t i = 0; op->assignments != NULL && i < count; i++) {
+        const struct topics_nodes *nodes = &op->assignments[i];
+        if (!replicas_allowed(draft, op, first + i, nodes))
+            return false;
+    }
+    return true;
+}
+
+/* Puts the topic that is being made where the operation wants it. */
+static void place(
+    const struct draft *draft, const struct topics_op *op, struct topic *topic, int32_t first)
+{
+    const struct broker_settings *settings = draft->settings;
+    if (first == 0 && op->replication >= 1)
+        topic_take_replicas(
+            topic, replicas_spread(settings, topic->id, topic->partitions_count, op->replication));
+    for (int32_t i = first;
+         topic->replicas != NULL && op->assignments != NULL && i < topic->partitions_count; i++) {
+        const struct topics_nodes *nodes = &op->assignments[i - first];
+        topic->replicas[i].leader = nodes->ids[0];
+        replicas_assign(&topic->replicas[i], nodes->ids, (size_t)nodes->count);
+    }
+}
+
+static void apply_create_as(struct draft *draft, struct topics_op *op, int32_t partitions)
 {
     struct override_change *changes = NULL;
     size_t changes_count = 0;
-    if (slice_equal_str(op->name, TOPIC_NAME_OFFSETS))
-        create_internal_defaults(op, draft->settings->group.offsets_partitions,
-            draft->settings->group.offsets_segment_size);
-    else if (slice_equal_str(op->name, TOPIC_NAME_TRANSACTIONS))
-        create_internal_defaults(
-            op, draft->settings->txn.state_partitions, draft->settings->txn.state_segment_size);
-    int32_t partitions =
-        op->partitions == -1 ? draft->settings->partitions_default : op->partitions;
-    struct topic *existing = draft_topic(draft, op->name);
-    if (op->type == TOPICS_ENSURE && existing != NULL) {
-        op->topic = topic_get(existing);
-        return;
-    }
-    if (!create_name_valid(draft, op) || !partitions_allowed(draft, op, partitions, partitions) ||
-        !replication_allowed(draft, op) ||
-        !overrides_resolve(op, NULL, draft->settings, &changes, &changes_count))
-        return;
     uint8_t random[UUID_SIZE];
+    if (!overrides_resolve(op, NULL, draft->settings, &changes, &changes_count))
+        return;
     draft->env->ops->random(draft->env, random, sizeof(random));
     struct topic *plain =
         topic_new(op->name, uuid_from_random(random), partitions, NULL, 0, draft->settings);
+    place(draft, op, plain, 0);
     op->topic = topic_derive(plain, partitions, changes, changes_count, true, draft->settings);
     topic_put(plain);
     if (op->validate_only)
         return;
     draft->partitions_count += partitions;
     draft_put_topic(draft, op->name, topic_get(op->topic), true);
+}
+
+static void apply_create(struct draft *draft, struct topics_op *op)
+{
+    const struct broker_settings *settings = draft->settings;
+    if (slice_equal_str(op->name, TOPIC_NAME_OFFSETS))
+        create_internal_defaults(op, settings->group.offsets_partitions,
+            settings->group.offsets_replication, settings->group.offsets_segment_size);
+    else if (slice_equal_str(op->name, TOPIC_NAME_TRANSACTIONS))
+        create_internal_defaults(op, settings->txn.state_partitions,
+            settings->txn.state_replication, settings->txn.state_segment_size);
+    int32_t partitions = op->partitions == -1 ? settings->partitions_default : op->partitions;
+    struct topic *existing = draft_topic(draft, op->name);
+    if (op->type == TOPICS_ENSURE && existing != NULL) {
+        op->topic = topic_get(existing);
+        return;
+    }
+    if (create_name_valid(draft, op) && partitions_allowed(draft, op, partitions, partitions) &&
+        replication_allowed(draft, op) && assignments_allowed(draft, op, 0, partitions))
+        apply_create_as(draft, op, partitions);
 }
 
 /* --- delete, grow, configure --- */
@@ -277,13 +343,44 @@ static void apply_grow(struct draft *draft, struct topics_op *op)
                 topic->name, before, before == 1 ? "" : "s", op->partitions));
         return;
     }
-    if (!partitions_allowed(draft, op, op->partitions, op->partitions - before))
+    if (!partitions_allowed(draft, op, op->partitions, op->partitions - before) ||
+        !assignments_allowed(draft, op, before, op->partitions - before))
         return;
     op->topic = topic_derive(topic, op->partitions, NULL, 0, false, draft->settings);
+    place(draft, op, op->topic, before);
     if (op->validate_only)
         return;
     draft->partitions_count += op->partitions - before;
     draft_put_topic(draft, slice_from_str(op->topic->name), topic_get(op->topic), false);
+}
+
+/* Another leader, or other replicas. There is one copy of the data, so both are done at once. */
+static void apply_move(struct draft *draft, struct topics_op *op)
+{
+    struct topic *topic = op_topic(draft, op);
+    if (topic == NULL)
+        return;
+    if (op->partition < 0 || op->partition >= topic->partitions_count) {
+        op_fail(op, TOPICS_UNKNOWN, SLICE_LIT("This server does not host this topic-partition."));
+        return;
+    }
+    if (op->nodes.count > 0 && !replicas_allowed(draft, op, op->partition, &op->nodes))
+        return;
+    struct replicas now = topic_replicas(draft->settings, topic, op->partition), then = now;
+    if (op->nodes.count > 0)
+        replicas_assign(&then, op->nodes.ids, (size_t)op->nodes.count);
+    else if (now.leader == now.nodes[0])
+        op_fail(
+            op, TOPICS_MOVE_NEEDLESS, SLICE_LIT("Leader election not needed for topic partition."));
+    else
+        then.leader = now.nodes[0];
+    if (op->error != TOPICS_OK)
+        return;
+    op->topic = topic_derive(topic, topic->partitions_count, NULL, 0, false, draft->settings);
+    if (op->topic->replicas != NULL)
+        op->topic->replicas[op->partition] = then;
+    if (!op->validate_only)
+        draft_put_topic(draft, slice_from_str(op->topic->name), topic_get(op->topic), false);
 }
 
 static void apply_configure(struct draft *draft, struct topics_op *op)
@@ -358,6 +455,7 @@ void draft_apply(struct draft *draft, struct topics_op *op)
     case TOPICS_ENSURE: apply_create(draft, op); return;
     case TOPICS_DELETE: apply_delete(draft, op); return;
     case TOPICS_GROW: apply_grow(draft, op); return;
+    case TOPICS_MOVE: apply_move(draft, op); return;
     case TOPICS_CONFIGURE: apply_configure(draft, op); return;
     case TOPICS_CONFIGURE_BROKER: apply_configure_broker(draft, op); return;
     }

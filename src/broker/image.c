@@ -12,9 +12,10 @@
 #include "wire/reader.h"
 #include "wire/writer.h"
 
-#define TOPIC_NAME_SIZE_MAX 249
-#define TOPIC_ENCODING      1
-#define TOPIC_OVERRIDES_MAX 256
+#define TOPIC_NAME_SIZE_MAX   249
+#define TOPIC_ENCODING        1 /* without replicas */
+#define TOPIC_ENCODING_PLACED 2 /* with them, for each partition */
+#define TOPIC_OVERRIDES_MAX   256
 
 /* --- topics --- */
 
@@ -61,6 +62,7 @@ static void topic_free(struct ref *ref)
     }
     map_deinit(&topic->overrides);
     ref_put(&topic->shared->ref);
+    free(topic->replicas);
     free(topic->name);
     free(topic);
 }
@@ -95,9 +97,17 @@ struct topic *topic_new(struct slice name, struct uuid id, int32_t partitions_co
     topic->internal = topic_name_internal(name);
     topic->config = settings->topic_defaults;
     topic->shared = shared_new(partitions_count);
+    topic->replicas =
+        replicas_spread(settings, id, partitions_count, settings->replication_default);
     for (size_t i = 0; i < overrides_count; i++)
         topic_override(topic, overrides[i].key, slice_from_str(overrides[i].value));
     return topic;
+}
+
+void topic_take_replicas(struct topic *topic, struct replicas *take_replicas)
+{
+    free(topic->replicas);
+    topic->replicas = take_replicas;
 }
 
 static bool change_covers(
@@ -118,6 +128,7 @@ struct topic *topic_derive(const struct topic *topic, int32_t partitions_count,
         topic_new(slice_from_str(topic->name), topic->id, partitions_count, NULL, 0, settings);
     ref_put(&derived->shared->ref);
     derived->shared = shared_derive(topic->shared, partitions_count);
+    topic_take_replicas(derived, replicas_resize(settings, topic, partitions_count));
     map_for_each (&topic->overrides, entry) {
         const struct topic_override *override = entry->value;
         if (!replace && !change_covers(changes, changes_count, override->key))
@@ -133,7 +144,7 @@ struct topic *topic_derive(const struct topic *topic, int32_t partitions_count,
 void topic_encode(const struct topic *topic, struct buffer *buffer)
 {
     struct writer writer = WRITER_NULL;
-    writer_int8(&writer, TOPIC_ENCODING);
+    writer_int8(&writer, topic->replicas == NULL ? TOPIC_ENCODING : TOPIC_ENCODING_PLACED);
     writer_uuid(&writer, topic->id);
     writer_int32(&writer, topic->partitions_count);
     writer_array_count(&writer, true, (int32_t)topic->overrides.count);
@@ -142,8 +153,21 @@ void topic_encode(const struct topic *topic, struct buffer *buffer)
         writer_string(&writer, true, slice_from_str(override->key->name));
         writer_string(&writer, true, slice_from_str(override->value));
     }
+    for (int32_t i = 0; topic->replicas != NULL && i < topic->partitions_count; i++)
+        replicas_write(&writer, &topic->replicas[i]);
     buffer_append_slice(buffer, buffer_slice(&writer.buffer));
     writer_deinit(&writer);
+}
+
+/* A partition whose replicas are all gone keeps the place that it got as a new one. */
+static void topic_read_replicas(
+    struct topic *topic, struct reader *reader, const struct broker_settings *settings)
+{
+    struct replicas replicas;
+    for (int32_t i = 0; i < topic->partitions_count && reader_ok(reader); i++) {
+        if (replicas_read(reader, settings, &replicas))
+            topic->replicas[i] = replicas;
+    }
 }
 
 struct topic *topic_decode(
@@ -154,8 +178,8 @@ struct topic *topic_decode(
     struct uuid id = reader_uuid(&reader);
     int32_t partitions_count = reader_int32(&reader);
     uint32_t count = reader_uvarint(&reader);
-    if (!reader_ok(&reader) || encoding != TOPIC_ENCODING || partitions_count < 1 || count < 1 ||
-        count - 1 > TOPIC_OVERRIDES_MAX)
+    if (!reader_ok(&reader) || encoding < TOPIC_ENCODING || encoding > TOPIC_ENCODING_PLACED ||
+        partitions_count < 1 || count < 1 || count - 1 > TOPIC_OVERRIDES_MAX)
         return NULL;
     struct topic *topic = topic_new(name, id, partitions_count, NULL, 0, settings);
     for (uint32_t i = 0; i + 1 < count; i++) {
@@ -165,6 +189,8 @@ struct topic *topic_decode(
         if (key != NULL && reader_ok(&reader)) /* a key of a later version is left alone */
             topic_override(topic, key, value);
     }
+    if (encoding == TOPIC_ENCODING_PLACED && topic->replicas != NULL)
+        topic_read_replicas(topic, &reader, settings);
     if (!reader_ok(&reader)) {
         topic_put(topic);
         return NULL;

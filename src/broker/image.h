@@ -5,6 +5,7 @@
  * read the ones it holds. Built on loop 0 (and before the loops run).
  */
 #include "broker/broker.h"
+#include "broker/replicas.h"
 #include "broker/settings.h"
 
 /* One change of configuration as people ask for it. A null value removes the override. */
@@ -13,7 +14,8 @@ struct override_change {
     struct slice value;
 };
 
-/* One reference. `overrides` may be NULL. */
+/* One reference. `overrides` may be NULL. Its partitions are spread over the brokers, with the
+ * default number of replicas. */
 struct topic *topic_new(struct slice name, struct uuid id, int32_t partitions_count,
     const struct topic_override *overrides, size_t overrides_count,
     const struct broker_settings *settings);
@@ -22,6 +24,9 @@ struct topic *topic_new(struct slice name, struct uuid id, int32_t partitions_co
 struct topic *topic_derive(const struct topic *topic, int32_t partitions_count,
     const struct override_change *changes, size_t changes_count, bool replace,
     const struct broker_settings *settings);
+/* For whoever builds it, before others see it: the replicas of its partitions (an array for all of
+ * them, or NULL). */
+void topic_take_replicas(struct topic *topic, struct replicas *take_replicas);
 static inline struct topic *topic_get(struct topic *topic)
 {
     ref_get(&topic->ref);

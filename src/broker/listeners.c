@@ -243,8 +243,23 @@ static void listener_advertise_host(struct listener_settings *listener)
     listener->advertised_host = xstrdup(any ? name : listener->host);
 }
 
-int listeners_parse(const struct config *config, bool dev, struct buffer *ret_problem,
-    struct listener_settings **ret_listeners, size_t *ret_count)
+/* Each virtual broker takes one more port. */
+static int listener_check_ports(
+    const struct listener_settings *listener, int32_t nodes_count, struct buffer *ret_problem)
+{
+    uint16_t highest =
+        listener->port > listener->advertised_port ? listener->port : listener->advertised_port;
+    if (highest + nodes_count - 1 <= UINT16_MAX)
+        return 0;
+    buffer_printf(ret_problem,
+        "odradek.virtual.brokers: %d brokers need the ports from %u on, one each, and the last "
+        "port is 65535; choose a lower port for %s.\n",
+        (int)nodes_count, (unsigned)highest, listener->name);
+    return -EINVAL;
+}
+
+int listeners_parse(const struct config *config, bool dev, int32_t nodes_count,
+    struct buffer *ret_problem, struct listener_settings **ret_listeners, size_t *ret_count)
 {
     struct listener_settings *listeners = xnew_n(struct listener_settings, LISTENERS_MAX);
     size_t count = 0;
@@ -254,6 +269,13 @@ int listeners_parse(const struct config *config, bool dev, struct buffer *ret_pr
     if (r < 0) {
         listeners_free(listeners, count);
         return r;
+    }
+    for (size_t i = 0; i < count; i++) {
+        r = listener_check_ports(&listeners[i], nodes_count, ret_problem);
+        if (r < 0) {
+            listeners_free(listeners, count);
+            return r;
+        }
     }
     for (size_t i = 0; i < count && !dev; i++)
         listener_advertise_host(&listeners[i]);

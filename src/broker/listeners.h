@@ -9,8 +9,8 @@
 struct sockaddr_storage;
 
 /* -EINVAL: *ret_problem has a sentence per refused value. */
-int listeners_parse(const struct config *config, bool dev, struct buffer *ret_problem,
-    struct listener_settings **ret_listeners, size_t *ret_count);
+int listeners_parse(const struct config *config, bool dev, int32_t nodes_count,
+    struct buffer *ret_problem, struct listener_settings **ret_listeners, size_t *ret_count);
 void listeners_free(struct listener_settings *listeners, size_t count);
 
 /*

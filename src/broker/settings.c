@@ -98,6 +98,7 @@ static void settings_load_groups(struct broker_settings *settings, const struct 
         .offset_metadata_size_max = get_int32(config, "offset.metadata.max.bytes"),
         .offsets_partitions = get_int32(config, "offsets.topic.num.partitions"),
         .offsets_segment_size = get_int32(config, "offsets.topic.segment.bytes"),
+        .offsets_replication = get_int32(config, "offsets.topic.replication.factor"),
         .offsets_commit_timeout_ms = get_int32(config, "offsets.commit.timeout.ms"),
         .consumer_session_timeout_ms = get_int32(config, "group.consumer.session.timeout.ms"),
         .consumer_session_timeout_ms_min =
@@ -141,6 +142,7 @@ static void settings_load_data_plane(struct broker_settings *settings, const str
             get_int64(config, "transaction.remove.expired.transaction.cleanup.interval.ms"),
         .state_partitions = get_int32(config, "transaction.state.log.num.partitions"),
         .state_segment_size = get_int32(config, "transaction.state.log.segment.bytes"),
+        .state_replication = get_int32(config, "transaction.state.log.replication.factor"),
     };
     settings->engine_delay = strcmp(get_text(config, "odradek.engine"), "delay") == 0;
     settings->engine_delay_ms_max = get_int64(config, "odradek.engine.delay.max.ms");
@@ -199,6 +201,14 @@ static int settings_load_identity(
     if (node < 0)
         node = get_int32(config, "broker.id");
     settings->node_id = node < 0 ? 1 : node;
+    settings->nodes_count = get_int32(config, "odradek.virtual.brokers");
+    assert(settings->nodes_count >= 1 && settings->nodes_count <= NODES_COUNT_MAX);
+    if (settings->node_id > INT32_MAX - settings->nodes_count) {
+        buffer_printf(ret_problem,
+            "node.id %d leaves no room for the ids of %d virtual brokers; choose a smaller one.\n",
+            (int)settings->node_id, (int)settings->nodes_count);
+        return -EINVAL;
+    }
     settings->dev = strcmp(get_text(config, "odradek.profile"), "dev") == 0;
     settings->rack = get_text_or_null(config, "broker.rack");
     settings->trace = get_bool(config, "odradek.trace");
@@ -222,8 +232,8 @@ int settings_new(
     settings->config = config_copy(config);
     int r = settings_load_identity(settings, config, ret_problem);
     if (r == 0)
-        r = listeners_parse(
-            config, settings->dev, ret_problem, &settings->listeners, &settings->listeners_count);
+        r = listeners_parse(config, settings->dev, settings->nodes_count, ret_problem,
+            &settings->listeners, &settings->listeners_count);
     if (r < 0) {
         settings_put(settings);
         return r;

@@ -32,6 +32,7 @@ struct group_settings {
     int32_t offset_metadata_size_max; /* bytes */
     int32_t offsets_partitions;       /* of __consumer_offsets when it is created */
     int32_t offsets_segment_size;     /* bytes */
+    int32_t offsets_replication;
     int32_t offsets_commit_timeout_ms;
     /* KIP-848 groups */
     int32_t consumer_session_timeout_ms, consumer_session_timeout_ms_min,
@@ -59,6 +60,7 @@ struct txn_settings {
     int64_t id_expiration_ms, id_expiration_check_ms;
     int32_t state_partitions;   /* of __transaction_state when it is created */
     int32_t state_segment_size; /* bytes */
+    int32_t state_replication;
 };
 
 struct net_settings {
@@ -70,12 +72,16 @@ struct net_settings {
     int32_t send_buffer_size, receive_buffer_size; /* bytes; -1: the system's */
 };
 
+/* The most brokers that one process shows. */
+#define NODES_COUNT_MAX 16
+
 struct broker_settings {
     struct ref ref;
     struct config *config; /* what it was parsed from */
     bool dev;              /* odradek.profile */
     int32_t node_id;
-    char *rack; /* NULL: none */
+    int32_t nodes_count; /* brokers shown to clients, with the ids from node_id on */
+    char *rack;          /* NULL: none */
     char *data_dir;
     bool ephemeral; /* log.dirs=memory: */
     struct listener_settings *listeners;

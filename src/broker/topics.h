@@ -14,6 +14,7 @@ enum topics_op_type {
     TOPICS_ENSURE, /* as create; fine when it exists already */
     TOPICS_DELETE,
     TOPICS_GROW,             /* add partitions */
+    TOPICS_MOVE,             /* another leader, or other replicas, for one partition */
     TOPICS_CONFIGURE,        /* a topic's overrides */
     TOPICS_CONFIGURE_BROKER, /* dynamic broker keys; name is the broker id, or empty: all brokers */
 };
@@ -26,6 +27,7 @@ enum topics_error {
     TOPICS_PARTITIONS_INVALID,
     TOPICS_REPLICATION_INVALID,
     TOPICS_ASSIGNMENT_INVALID,
+    TOPICS_MOVE_NEEDLESS, /* the leader is the preferred one; nothing is being reassigned */
     TOPICS_DELETION_DISABLED,
     TOPICS_CONFIG_INVALID,
     TOPICS_REQUEST_INVALID,
@@ -46,14 +48,25 @@ struct topics_config {
     enum topics_config_op op;
 };
 
+/* Ids of brokers: the replicas of one partition, the preferred leader first. */
+struct topics_nodes {
+    const int32_t *ids;
+    int32_t count;
+};
+
 struct topics_op {
     struct broker_call call; /* done is set by the caller */
     enum topics_op_type type;
     struct arena *arena; /* for the message; nobody else may use it until done */
     struct slice name;   /* of the topic; null: by id */
     struct uuid id;
-    int32_t partitions;  /* -1: the broker's default; GROW: the new total */
-    int32_t replication; /* -1: the broker's default */
+    int32_t partitions;                     /* -1: the broker's default; GROW: the new total */
+    int32_t replication;                    /* -1: the broker's default */
+    const struct topics_nodes *assignments; /* CREATE: for each partition; GROW: for each new one.
+                                               NULL: as the broker likes */
+    int32_t assignments_count;
+    int32_t partition;         /* MOVE */
+    struct topics_nodes nodes; /* MOVE: the new replicas; count 0: the preferred leader leads */
     const struct topics_config *configs;
     size_t configs_count;
     bool replace; /* CONFIGURE: overrides that are not named are dropped */

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "net/address.h"
 #include "net/input.h"
+#include "net/listener.h"
 #include "net/net_internal.h"
 #include "net/net_request.h"
 #include "net/output.h"
@@ -275,7 +276,8 @@ void conn_close(struct conn *conn, const char *reason)
 
 /* --- birth --- */
 
-struct conn *conn_new(struct net *net, struct net_loop *nl, const char *listener, int take_fd)
+struct conn *conn_new(
+    struct net *net, struct net_loop *nl, const struct listener *listener, int take_fd)
 {
     static _Atomic uint64_t last_id;
     struct env *env = net->config.env;
@@ -285,7 +287,8 @@ struct conn *conn_new(struct net *net, struct net_loop *nl, const char *listener
     conn->nl = nl;
     conn->fd = take_fd;
     conn->info.id = atomic_fetch_add(&last_id, 1) + 1;
-    conn->info.listener = listener;
+    conn->info.listener = listener == NULL ? "none" : listener->name;
+    conn->info.tag = listener == NULL ? 0 : listener->tag;
     conn->info.context = net->config.context;
     (void)env->ops->sock_address(env, take_fd, false, &conn->info.local, &size);
     (void)env->ops->sock_address(env, take_fd, true, &conn->info.peer, &size);

@@ -8,6 +8,8 @@
 #include "net/net_loop.h"
 #include "net/request.h"
 
+struct listener;
+
 enum conn_state {
     CONN_ARRIVING, /* on its way from the door */
     CONN_OPEN,
@@ -55,7 +57,8 @@ struct conn {
 };
 
 /* On the first loop; the socket is taken over. */
-struct conn *conn_new(struct net *net, struct net_loop *nl, const char *listener, int take_fd);
+struct conn *conn_new(
+    struct net *net, struct net_loop *nl, const struct listener *listener, int take_fd);
 /* Sends it to its loop. */
 void conn_send_home(struct conn *conn);
 

@@ -77,18 +77,18 @@ static unsigned door_choose_loop(struct net *net)
     return best;
 }
 
-static void door_refuse(
-    struct net *net, const char *listener, const struct sockaddr_storage *peer, const char *limit)
+static void door_refuse(struct net *net, const struct listener *listener,
+    const struct sockaddr_storage *peer, const char *limit)
 {
     static struct log_limit line;
     char host[64];
     address_print(peer, host, sizeof(host));
     if (log_limit_pass(&line, REFUSAL_LINE_INTERVAL_MS))
-        log_warn("conn.limit", "peer=%s listener=%s limit=%s connections=%u", host, listener, limit,
-            net->door.count);
+        log_warn("conn.limit", "peer=%s listener=%s limit=%s connections=%u", host,
+            listener == NULL ? "none" : listener->name, limit, net->door.count);
 }
 
-void door_admit(struct net *net, const char *listener, int take_fd)
+void door_admit(struct net *net, const struct listener *listener, int take_fd)
 {
     struct env *env = net->config.env;
     struct sockaddr_storage peer = {0};

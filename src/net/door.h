@@ -27,8 +27,8 @@ struct door {
 };
 
 void door_deinit(struct door *door);
-/* A connected socket; refuses by closing it. */
-void door_admit(struct net *net, const char *listener, int take_fd);
+/* A connected socket; refuses by closing it. `listener` NULL: there is none. */
+void door_admit(struct net *net, const struct listener *listener, int take_fd);
 /* A connection's last message. */
 void door_on_leave(struct loop_msg *msg);
 /* First loop: stops the listeners and lets each loop drain; then kills what is left. */

@@ -140,7 +140,7 @@ int listener_open(
     struct listener *listener, struct net *net, const struct net_listener_config *config)
 {
     struct listener_addresses found;
-    *listener = (struct listener){.net = net, .name = xstrdup(config->name)};
+    *listener = (struct listener){.net = net, .name = xstrdup(config->name), .tag = config->tag};
     int r = listener_resolve(&found, config->host);
     if (r == 0) {
         bool any = config->host == NULL || config->host[0] == '\0';
@@ -186,7 +186,7 @@ static void listener_on_io(struct loop_io *io, unsigned events)
         socklen_t size;
         int fd = env->ops->sock_accept(env, socket->fd, &peer, &size);
         if (fd >= 0) {
-            door_admit(listener->net, listener->name, fd);
+            door_admit(listener->net, listener, fd);
             continue;
         }
         if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM)

@@ -16,6 +16,7 @@ struct net_listener_config;
 struct listener {
     struct net *net;
     char *name;
+    int tag;
     struct listener_socket {
         struct listener *listener;
         struct loop_io io;

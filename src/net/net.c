@@ -93,8 +93,7 @@ static void net_on_adopt(struct loop_msg *msg)
 {
     struct net_adoption *adoption = container_of(msg, struct net_adoption, msg);
     struct door *door = &adoption->net->door;
-    const char *name = door->n_listeners > 0 ? door->listeners[0].name : "none";
-    door_admit(adoption->net, name, adoption->fd);
+    door_admit(adoption->net, door->n_listeners > 0 ? &door->listeners[0] : NULL, adoption->fd);
     free(adoption);
 }
 

@@ -18,6 +18,7 @@ struct net_listener_config {
     const char *name; /* "PLAINTEXT" */
     const char *host; /* "" binds every address; names are resolved at start */
     uint16_t port;    /* 0: the kernel chooses one */
+    int tag;          /* goes into conn_info.tag */
 };
 
 struct net_config {

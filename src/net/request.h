@@ -27,6 +27,7 @@ struct conn;
 struct conn_info {
     uint64_t id;          /* unique per process, never reused */
     const char *listener; /* name: "PLAINTEXT" */
+    int tag;              /* of the listener, the server's own */
     struct sockaddr_storage local, peer;
     char peer_host[64]; /* numeric, as DescribeGroups shows it: "127.0.0.1" */
     void *context;      /* the server's: struct broker * */

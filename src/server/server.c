@@ -124,8 +124,9 @@ static void server_say_ready(
     struct server *server, const struct broker_settings *settings, const uint16_t *ports)
 {
     struct buffer addresses = BUFFER_NULL, lines = BUFFER_NULL;
-    for (size_t i = 0; i < settings->listeners_count; i++) {
-        const struct listener_settings *listener = &settings->listeners[i];
+    size_t nodes_count = (size_t)settings->nodes_count;
+    for (size_t i = 0; i < settings->listeners_count * nodes_count; i++) {
+        const struct listener_settings *listener = &settings->listeners[i / nodes_count];
         const char *host = listener->host[0] == '\0' || strcmp(listener->host, "0.0.0.0") == 0 ||
                                    strcmp(listener->host, "::") == 0
                                ? "127.0.0.1"
@@ -154,13 +155,18 @@ static void server_say_ready(
 
 static int server_listen(struct server *server, const struct broker_settings *settings)
 {
-    struct net_listener_config *listeners =
-        xnew_n(struct net_listener_config, settings->listeners_count);
-    uint16_t *ports = xnew_n(uint16_t, settings->listeners_count);
-    for (size_t i = 0; i < settings->listeners_count; i++)
-        listeners[i] = (struct net_listener_config){.name = settings->listeners[i].name,
-            .host = settings->listeners[i].host,
-            .port = settings->listeners[i].port};
+    size_t nodes_count = (size_t)settings->nodes_count;
+    size_t count = settings->listeners_count * nodes_count;
+    struct net_listener_config *listeners = xnew_n(struct net_listener_config, count);
+    uint16_t *ports = broker_ports(server->broker);
+    for (size_t i = 0; i < count; i++) {
+        const struct listener_settings *listener = &settings->listeners[i / nodes_count];
+        size_t node = i % nodes_count;
+        listeners[i] = (struct net_listener_config){.name = listener->name,
+            .host = listener->host,
+            .port = (uint16_t)(listener->port == 0 ? 0 : listener->port + node),
+            .tag = (int)node};
+    }
     struct net_config config = {
         .env = server->env,
         .loops = server->loops,
@@ -183,7 +189,7 @@ static int server_listen(struct server *server, const struct broker_settings *se
         .unsupported = api_versions_unsupported,
         .on_conn_close = server_on_conn_close,
     };
-    int r = net_start(&config, listeners, settings->listeners_count, ports, &server->net);
+    int r = net_start(&config, listeners, count, ports, &server->net);
     if (r == -EADDRINUSE)
         log_error("listener.taken",
             "text=\"the port is in use: stop the program that has it, or choose another one, for "
@@ -191,7 +197,6 @@ static int server_listen(struct server *server, const struct broker_settings *se
     if (r >= 0)
         server_say_ready(server, settings, ports);
     free(listeners);
-    free(ports);
     return r;
 }
 

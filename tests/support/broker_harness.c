@@ -47,6 +47,7 @@ struct harness {
     char dir[64];
     struct arena arena;
     struct harness_call *calls;
+    int addressed; /* virtual broker */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool stepped; /* broker_start, broker_stop and harness_on_loop */
@@ -300,6 +301,7 @@ struct harness_call *harness_send(struct harness *harness, const struct api *cod
     call->conn.id = conn;
     call->conn.listener = "PLAINTEXT";
     call->conn.context = harness->broker;
+    call->conn.tag = harness->addressed;
     snprintf(call->conn.peer_host, sizeof(call->conn.peer_host), "127.0.0.1");
     *local = (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons(9092), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -318,6 +320,11 @@ struct harness_call *harness_send(struct harness *harness, const struct api *cod
     harness->calls = call;
     loop_post(call->req.loop, &call->msg, call_dispatch);
     return call;
+}
+
+void harness_address(struct harness *harness, int broker)
+{
+    harness->addressed = broker;
 }
 
 bool harness_call_done(struct harness_call *call)

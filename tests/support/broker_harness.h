@@ -53,6 +53,9 @@ bool harness_call_done(struct harness_call *call);
 const void *harness_wait(struct harness_call *call, int timeout_ms);
 /* What became of it: HANDLE_DONE for an answer, HANDLE_NO_REPLY, HANDLE_CLOSE. */
 enum handle_result harness_result(struct harness_call *call);
+/* With odradek.virtual.brokers: which of them (0 is the first) the calls from here on are addressed
+ * to. */
+void harness_address(struct harness *harness, int broker);
 /* The connection ends: its parked requests are cancelled, those who watch it are told. */
 void harness_close_conn(struct harness *harness, uint64_t conn);
 
