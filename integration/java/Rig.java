@@ -131,11 +131,17 @@ final class Rig implements AutoCloseable {
     }
 
     void control(String word) throws IOException {
+        ask(word);
+    }
+
+    /** The same for words that have an answer: {@code proxy address} and the like. */
+    String ask(String words) throws IOException {
         int colon = control.lastIndexOf(':');
         try (Socket socket = new Socket(control.substring(0, colon), Integer.parseInt(control.substring(colon + 1)))) {
-            socket.getOutputStream().write((word + "\n").getBytes(StandardCharsets.US_ASCII));
+            socket.getOutputStream().write((words + "\n").getBytes(StandardCharsets.US_ASCII));
             String answer = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII)).readLine();
-            check("ok".equals(answer), "control " + word + ": " + answer);
+            check(answer != null && answer.startsWith("ok"), "control " + words + ": " + answer);
+            return answer.substring(2).strip();
         }
     }
 

@@ -3,10 +3,13 @@
 
 A line-based TCP server on 127.0.0.1 (its address is the scenario's CONTROL variable). The scenario connects, sends one
 word, reads one line: `ok`, or `error: ...`. Words: `restart` (SIGTERM and start), `stop`, `kill` (SIGKILL), `start`.
+`proxy ...` is for the proxy that holds and repeats requests (lib/proxy.py); it is there once it was spoken to.
 """
 
 import socketserver
 import threading
+
+from .proxy import Proxy
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -25,13 +28,24 @@ class Control(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.broker = broker
         self.lock = threading.Lock()
+        self.proxy = None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
     def address(self):
         return f"127.0.0.1:{self.server_address[1]}"
 
+    def obey_proxy(self, words):
+        with self.lock:
+            self.proxy = self.proxy or Proxy(self.broker)
+        return f"ok {self.proxy.obey(words)}".strip()
+
     def obey(self, word):
+        if word.startswith("proxy "):
+            try:
+                return self.obey_proxy(word.split()[1:])
+            except (ValueError, IndexError, OSError) as error:
+                return f"error: {error}".replace("\n", " ")
         if word not in self.words:
             return f"error: unknown word {word!r}"
         try:
@@ -42,5 +56,7 @@ class Control(socketserver.ThreadingTCPServer):
         return "ok"
 
     def close(self):
+        if self.proxy:
+            self.proxy.close()
         self.shutdown()
         self.server_close()

@@ -44,6 +44,11 @@ int64_t rig_now_ms(void)
 
 void rig_control(const char *word)
 {
+    free(rig_ask(word));
+}
+
+char *rig_ask(const char *word)
+{
     const char *port = strrchr(variable("CONTROL"), ':') + 1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -55,6 +60,10 @@ void rig_control(const char *word)
     ssize_t size = read(fd, answer, sizeof(answer) - 1);
     close(fd);
     CHECK(size >= 2 && memcmp(answer, "ok", 2) == 0, "control %s: %s", word, answer);
+    answer[strcspn(answer, "\n")] = '\0';
+    char *rest = strdup(answer + (answer[2] == ' ' ? 3 : 2));
+    CHECK(rest, "no memory");
+    return rest;
 }
 
 static void client_on_log(

@@ -39,6 +39,8 @@ int64_t rig_now_ms(void);
 
 // Sends one word to the suite (restart, stop, kill, start) and waits until it is done.
 void rig_control(const char *word);
+// The same for words that have an answer ("proxy address" and the like); the caller frees it.
+char *rig_ask(const char *word);
 
 // Clients. `settings`: key, value, key, value, ..., NULL; may be NULL. The consumer is subscribed
 // to nothing yet.
