@@ -25,7 +25,8 @@
  * checkpoints, commits and deletion still have room. */
 #define LOCAL_SPACE_RESERVE (64U << 20)
 #define LOCAL_SPACE_MS      1000
-#define LOCAL_SPACE_FULL_MS 250 /* while appends are refused: they go on within a second of space */
+#define LOCAL_SPACE_FULL_MS 250 /* while appends are refused: they go on within a second of space \
+                                 */
 
 struct home {
     struct local *local;
