@@ -3,7 +3,8 @@
  * AddPartitionsToTxn: all partitions of one request become part of the transaction, or none.
  * Versions 0-3 are about one transaction; 4 and later about several, which may also only be asked
  * about (verify only). All are served one after the other by one path that fills the later form;
- * the request, with its arena, travels from coordinator to coordinator.
+ * the request, with its arena, travels from coordinator to coordinator; each step begins with a
+ * message, since an answer may come from within the question.
  */
 #include "wire/add_partitions_to_txn.gen.h"
 
@@ -22,9 +23,11 @@ struct add_partitions {
     struct txn_topic_partition *partitions; /* of the transaction at hand */
     size_t partitions_count;
     struct txns_op op;
+    struct loop_msg step;
 };
 
-static void add_partitions_run(struct add_partitions *my);
+static void add_partitions_end(struct add_partitions *my);
+static void add_partitions_on_step(struct loop_msg *msg);
 
 /* Before anything is tried: does every partition exist, and may clients write there? */
 static int16_t add_partitions_check(struct add_partitions *my, struct slice name, int32_t index)
@@ -111,8 +114,10 @@ static void add_partitions_on_done(struct txns_op *op)
         add_partitions_verify(my, result);
     else
         add_partitions_spread(result, txn_error_code(op->error, my->req, ADD_FENCED_SINCE));
-    my->at++;
-    add_partitions_run(my);
+    if (++my->at == my->asked_count)
+        add_partitions_end(my);
+    else
+        loop_post(loop_current(), &my->step, add_partitions_on_step);
 }
 
 static void add_partitions_end(struct add_partitions *my)
@@ -147,6 +152,11 @@ static void add_partitions_run(struct add_partitions *my)
         return;
     }
     add_partitions_end(my);
+}
+
+static void add_partitions_on_step(struct loop_msg *msg)
+{
+    add_partitions_run(container_of(msg, struct add_partitions, step));
 }
 
 enum handle_result add_partitions_to_txn_handle(struct request *req,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* DescribeTransactions: transactional ids as their coordinators see them. The request, with its
- * arena, travels from one to the next. */
+/*
+ * DescribeTransactions: transactional ids as their coordinators see them. The request, with its
+ * arena, travels from one to the next; each step begins with a message, since an answer may come
+ * from within the question.
+ */
 #include "wire/describe_transactions.gen.h"
 
 #include "api/txn_common.h"
@@ -10,6 +13,7 @@ struct describe_transactions {
     const struct describe_transactions_request *request;
     struct describe_transactions_response *response;
     struct txns_op op;
+    struct loop_msg step;
 };
 
 static struct describe_transactions_response_topic *describe_transactions_topic(
@@ -54,7 +58,7 @@ static void describe_transactions_fill(struct arena *arena, const struct txn *tx
     describe_transactions_partitions(arena, txn, out);
 }
 
-static void describe_transactions_next(struct describe_transactions *my);
+static void describe_transactions_on_step(struct loop_msg *msg);
 
 static void describe_transactions_on_done(struct txns_op *op)
 {
@@ -69,21 +73,25 @@ static void describe_transactions_on_done(struct txns_op *op)
         out->error_code = KAFKA_ERROR_TRANSACTIONAL_ID_NOT_FOUND;
     else
         out->error_code = txn_error_code(op->error, my->req, 0);
-    describe_transactions_next(my);
+    if (my->response->transaction_states_count == my->request->transactional_ids_count)
+        request_complete(my->req);
+    else
+        loop_post(loop_current(), &my->step, describe_transactions_on_step);
 }
 
 static void describe_transactions_next(struct describe_transactions *my)
 {
     int32_t at = my->response->transaction_states_count;
-    if (at == my->request->transactional_ids_count) {
-        request_complete(my->req);
-        return;
-    }
     my->op = (struct txns_op){.broker = my->req->conn->context,
         .id = my->request->transactional_ids[at],
         .kind = TXNS_LOOK,
         .done = describe_transactions_on_done};
     txn_op_submit(my->req, &my->op);
+}
+
+static void describe_transactions_on_step(struct loop_msg *msg)
+{
+    describe_transactions_next(container_of(msg, struct describe_transactions, step));
 }
 
 enum handle_result describe_transactions_handle(struct request *req,
@@ -97,6 +105,8 @@ enum handle_result describe_transactions_handle(struct request *req,
     response->transaction_states =
         arena_new_n(&req->arena, struct describe_transactions_response_transaction_state,
             (size_t)request->transactional_ids_count);
+    if (request->transactional_ids_count == 0)
+        return HANDLE_DONE;
     describe_transactions_next(my);
     return HANDLE_PARKED;
 }

@@ -142,6 +142,30 @@ START_TEST(add_partitions_batched_and_verified)
 }
 END_TEST
 
+START_TEST(add_partitions_takes_very_many)
+{
+    enum { MANY = 100000 };
+    txn_client_new(harness, "t");
+    int32_t partition = 0;
+    struct add_partitions_to_txn_request_topic topic = {
+        .name = SLICE_LIT("orders"), .partitions = &partition, .partitions_count = 1};
+    struct add_partitions_to_txn_request *request =
+        harness_request(harness, &add_partitions_to_txn_api_codec);
+    request->transactions_count = MANY;
+    request->transactions =
+        arena_new_n(harness_arena(harness), struct add_partitions_to_txn_request_transaction, MANY);
+    for (int i = 0; i < MANY; i++)
+        request->transactions[i] = (struct add_partitions_to_txn_request_transaction){
+            .transactional_id = SLICE_LIT("nobody"),
+            .verify_only = true,
+            .topics = &topic,
+            .topics_count = 1};
+    const struct add_partitions_to_txn_response *response =
+        harness_call(harness, &add_partitions_to_txn_api_codec, 5, request);
+    ck_assert_int_eq(response->results_by_transaction_count, MANY);
+}
+END_TEST
+
 TEST_MAIN_FIXTURE("api/add_partitions_to_txn", setup, teardown, add_partitions_all_or_none,
     add_partitions_checks_the_producer, add_partitions_is_needed_before_writing,
-    add_partitions_batched_and_verified)
+    add_partitions_batched_and_verified, add_partitions_takes_very_many)

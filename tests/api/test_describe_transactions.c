@@ -34,4 +34,27 @@ START_TEST(describe_transactions_says_what_it_knows)
 }
 END_TEST
 
-TEST_MAIN("api/describe_transactions", describe_transactions_says_what_it_knows)
+/* An answer that comes from within the question must not take stack for each. */
+START_TEST(describe_transactions_takes_very_many)
+{
+    struct harness *harness = harness_new(1, NULL);
+    for (int round = 0; round < 2; round++) {
+        struct describe_transactions_request *request =
+            harness_request(harness, &describe_transactions_api_codec);
+        request->transactional_ids_count = 200000;
+        request->transactional_ids = arena_new_n(harness_arena(harness), struct slice, 200000);
+        for (int i = 0; i < 200000; i++)
+            request->transactional_ids[i] = SLICE_LIT("nobody");
+        const struct describe_transactions_response *response =
+            harness_call(harness, &describe_transactions_api_codec, 0, request);
+        ck_assert_int_eq(response->transaction_states_count, 200000);
+        ck_assert_int_eq(response->transaction_states[199999].error_code,
+            KAFKA_ERROR_TRANSACTIONAL_ID_NOT_FOUND);
+        txn_client_new(harness, "t"); /* makes the topic */
+    }
+    harness_free(harness);
+}
+END_TEST
+
+TEST_MAIN("api/describe_transactions", describe_transactions_takes_very_many,
+    describe_transactions_says_what_it_knows)
