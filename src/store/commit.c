@@ -102,10 +102,12 @@ static void sync_done(struct part_task *task)
     struct sync_task *sync = container_of(task, struct sync_task, task);
     struct part *part = task->part;
     bool missed = sync_missed(sync);
+    uint64_t durable_size = 0;
     part->syncing = false;
     for (unsigned i = 0; i < sync->n_segments; i++) {
         struct segment *segment = sync->segments[i];
         if (task->result >= 0 && sync->sizes[i] > segment->synced_size) {
+            durable_size += sync->sizes[i] - segment->synced_size;
             segment->synced_size = sync->sizes[i];
             segment->synced_end = sync->ends[i];
             if (sync->ends[i] > part->durable_end)
@@ -122,6 +124,7 @@ static void sync_done(struct part_task *task)
             part_sync_failed(part, task->result);
     } else if (part->phase == PART_OWNED) {
         part_mark(part);
+        home_note_durable(part->home, durable_size);
         sync_settle(part);
         part_sync(part);
         part_complete(part);

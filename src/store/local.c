@@ -69,6 +69,15 @@ static void home_on_checkpoint(struct timer *timer)
     timer_start(timer, home->loop, LOCAL_CHECKPOINT_MS, home_on_checkpoint);
 }
 
+void home_note_durable(struct home *home, uint64_t size)
+{
+    home->durable_size += size;
+    if (home->durable_size < LOCAL_CHECKPOINT_SIZE)
+        return;
+    home->durable_size = 0;
+    timer_start(&home->checkpoint_timer, home->loop, 0, home_on_checkpoint);
+}
+
 struct space_work {
     struct offload_work work;
     struct home *home;

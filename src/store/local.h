@@ -20,6 +20,9 @@
 /* Bytes of loaded indexes of sealed segments per loop. */
 #define LOCAL_INDEX_CACHE_SIZE_MAX (16U << 20)
 #define LOCAL_CHECKPOINT_MS        60000
+/* The checkpoint is written early when so much became durable since: what a start has to read
+ * stays small however fast the log grows. Per loop. */
+#define LOCAL_CHECKPOINT_SIZE (32U << 20)
 
 /* Appends are refused when less than this is free (or a twentieth of a small disk), so that
  * checkpoints, commits and deletion still have room. */
@@ -34,12 +37,13 @@ struct home {
     struct list_link parts;
     unsigned n_parts;
     struct timer retention_timer, checkpoint_timer; /* run while there are parts */
-    struct timer cleaner_timer;                     /* runs while there are parts */
-    struct timer space_timer; /* runs while something is written, or the disk is full */
-    bool space_wanted;        /* something was written since it fired */
-    struct timer flush_timer; /* runs while a part has flush.ms */
-    struct list_link indexed; /* sealed segments with a loaded index, most recently used last */
-    size_t indexed_size;      /* bytes */
+    uint64_t durable_size;      /* bytes that became durable since the checkpoint was asked for */
+    struct timer cleaner_timer; /* runs while there are parts */
+    struct timer space_timer;   /* runs while something is written, or the disk is full */
+    bool space_wanted;          /* something was written since it fired */
+    struct timer flush_timer;   /* runs while a part has flush.ms */
+    struct list_link indexed;   /* sealed segments with a loaded index, most recently used last */
+    size_t indexed_size;        /* bytes */
 };
 
 struct local {
@@ -71,6 +75,8 @@ void home_remove(struct home *home, struct part *part);
 void home_schedule(struct home *home, struct part *part);
 /* Something was written: the free space is looked at now and then. */
 void home_watch_space(struct home *home);
+/* So many bytes more are on the medium. */
+void home_note_durable(struct home *home, uint64_t size);
 /* Renames a directory, so that nobody takes it for a partition any more, and removes it with the
  * files in it. Missing is fine. Blocks. */
 int local_remove_dir(struct local *local, const char *path);

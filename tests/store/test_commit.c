@@ -237,6 +237,18 @@ START_TEST(commit_refuses_before_the_disk_is_full)
 }
 END_TEST
 
+/* What a start has to read does not grow with how fast the log does. */
+START_TEST(commit_moves_the_recovery_point_early)
+{
+    begin();
+    for (int i = 0; i < 70; i++)
+        ck_assert_int_eq(world_put_durable(world.part, 1, 500 << 10), ENGINE_OK);
+    step_advance(1);
+    ck_assert_uint_gt(world_file_size("recovery-point-offset-checkpoint"), 4); /* it is there */
+    world_clear();
+}
+END_TEST
+
 START_TEST(commit_full_disk_while_a_file_is_made)
 {
     world_make();
@@ -377,6 +389,7 @@ TEST_MAIN("store/commit", commit_answers_only_after_the_sync,
     commit_flush_settings_of_a_topic, commit_failed_sync_cuts_to_what_is_durable,
     commit_failed_first_sync_starts_the_file_anew,
     commit_offline_when_the_cut_cannot_be_made_durable, commit_full_disk_refuses_and_resumes,
-    commit_refuses_before_the_disk_is_full, commit_full_disk_while_a_file_is_made,
-    commit_flush_fails_with_what_it_covers, commit_sync_of_a_removed_segment,
-    commit_failed_sync_forgets_timestamps, commit_close_ends_what_is_pending)
+    commit_refuses_before_the_disk_is_full, commit_moves_the_recovery_point_early,
+    commit_full_disk_while_a_file_is_made, commit_flush_fails_with_what_it_covers,
+    commit_sync_of_a_removed_segment, commit_failed_sync_forgets_timestamps,
+    commit_close_ends_what_is_pending)
