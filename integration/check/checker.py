@@ -82,6 +82,31 @@ class Life:
         self.born, self.ended = start["t"], INFINITY
 
 
+class Commits:
+    """What may have been committed for one group and place: entries are [invoked, done, offset, sure]."""
+
+    def __init__(self, entries):
+        self.entries = sorted(entries, key=lambda entry: entry[1])
+        self.done = [entry[1] for entry in self.entries]
+        self.newest, self.earliest = [-1], [INFINITY]
+        for entry in self.entries:  # before each: when the newest one that is sure was asked for
+            self.newest.append(max(self.newest[-1], entry[0] if entry[3] else -1))
+        for entry in reversed(self.entries):  # from each: when the earliest was asked for
+            self.earliest.append(min(self.earliest[-1], entry[0]))
+        self.earliest.reverse()
+
+    def allowed(self, begin, end):
+        """Whatever may have taken effect before `end` and was not surely replaced before `begin`; -1: nothing."""
+        newest = self.newest[bisect.bisect_left(self.done, begin)]
+        found = {-1} if newest < 0 else set()
+        at = bisect.bisect_right(self.done, newest)
+        while self.earliest[at] < end:
+            if self.entries[at][0] < end:
+                found.add(self.entries[at][2])
+            at += 1
+        return found
+
+
 class Run:
     """Everything that the histories say."""
 
@@ -213,8 +238,7 @@ class Run:
             for place, offset in txn.offsets.items():
                 sure = txn.commit == "ok"
                 self.commits[life.group, place].append([txn.commit_invoked, txn.done if sure else late, offset, sure])
-        for entries in self.commits.values():
-            entries.sort(key=lambda entry: entry[1])
+        self.commits = {key: Commits(entries) for key, entries in self.commits.items()}
 
     def killed_within(self, begin, end):
         at = bisect.bisect_left(self.kills, begin)
@@ -222,14 +246,8 @@ class Run:
 
     def allowed_commits(self, group, place, begin, end):
         """The offsets that a question between `begin` and `end` may have been answered with."""
-        entries = self.commits.get((group, place), [])
-        times = [entry[1] for entry in entries]
-        newest = -1
-        for entry in entries[: bisect.bisect_left(times, begin)]:
-            if entry[3]:
-                newest = max(newest, entry[0])
-        found = {entry[2] for entry in entries[bisect.bisect_right(times, newest) :] if entry[0] < end}
-        return found | ({-1} if newest < 0 else set())
+        commits = self.commits.get((group, place))
+        return commits.allowed(begin, end) if commits else {-1}
 
 
 class Verdict:
@@ -497,7 +515,8 @@ class Checker:
             if fate == "aborted" and shown:
                 self.broken(10, f"{txn} was not committed, {shown[0]} is shown")
             elif fate == "committed" or shown:
-                hidden = [identity for identity, _ in there if identity not in set(shown)]
+                whole = set(shown)
+                hidden = [identity for identity, _ in there if identity not in whole]
                 hidden += [identity for identity in told if identity not in run.where]
                 if hidden:
                     self.broken(11, f"{txn} ({fate}): {len(shown)} records are shown, {hidden[0]} is not")
@@ -678,6 +697,7 @@ class Checker:
             "transactions aborted": (self.fates["aborted"], int(wanted.seconds / 4)),
             "records through pipes": (self.piped, int(10 * wanted.seconds)),
             "assignments": (self.rebalances, wanted.client_kills),
+            "looks at the marks": (sum(event.get("f") == "marks" for event in run.runner), int(wanted.seconds / 2)),
         }
         for name, (found, least) in facts.items():
             if found < least:

@@ -51,8 +51,14 @@ public final class Replays implements Rig.Scenario {
         consumer.assign(List.of(partition));
         consumer.seekToBeginning(List.of(partition));
         var records = rig.read(consumer, wanted.size());
-        consumer.poll(Duration.ofMillis(300)).forEach(records::add);
-        Rig.same(consumer.endOffsets(List.of(partition)).get(partition), consumer.position(partition), "nothing hangs: position");
+        long end = consumer.endOffsets(List.of(partition)).get(partition); // the last stable offset
+        for (long deadline = System.nanoTime() + Rig.WAIT.toNanos(); consumer.position(partition) < end;) {
+            consumer.poll(Duration.ofMillis(100)).forEach(records::add);
+            Rig.check(System.nanoTime() < deadline, "the end is " + end + ", the position " + consumer.position(partition));
+        }
+        var all = rig.consumer("all", "enable.auto.commit", "false");
+        Rig.same(all.endOffsets(List.of(partition)).get(partition), end, "nothing hangs: last stable offset");
+        all.close();
         consumer.close();
         return records.stream().map(ConsumerRecord::value).toList();
     }
