@@ -24,9 +24,10 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIMIT_SECONDS = 60  # with no canary on; with one, ten times what it took without, and at least LEAST_SECONDS
 LEAST_SECONDS = 8
 ROW = re.compile(r'^\s*X\(\s*(\d+),\s*(\w+),\s*"(\w+)",\s*"([^"]+)",\s*"([^"]+)"\)', re.MULTILINE)
-# What a run of real clients with kills can tell from outside; the rest needs a power loss, a damaged file or a look inside.
+# What a run of real clients with kills can tell from outside; the rest needs a power loss, a damaged file, a request from the
+# past, or a look inside.
 SEEN_BY_CLIENTS = {
-    "NO_SEQUENCE_CHECK", "DUPLICATE_APPENDED", "LSO_AHEAD", "ABORTED_FORGOTTEN", "NO_MARKER", "COMMIT_UNWRITTEN", "WRONG_OFFSET",
+    "DUPLICATE_APPENDED", "LSO_AHEAD", "ABORTED_FORGOTTEN", "NO_MARKER", "COMMIT_UNWRITTEN", "WRONG_OFFSET",
 }
 
 
