@@ -169,6 +169,9 @@ static int16_t produce_check_batch(struct produce *produce, const struct topic *
     if (verdict->size > config->part.segment_size_max)
         return produce_refuse(response, KAFKA_ERROR_RECORD_LIST_TOO_LARGE,
             "The record batch is larger than segment.bytes");
+    if (verdict->size > ENGINE_APPEND_SIZE_MAX)
+        return produce_refuse(response, KAFKA_ERROR_RECORD_LIST_TOO_LARGE,
+            "The record batch is larger than a segment can be");
     if ((verdict->header.attributes & BATCH_TRANSACTIONAL) == 0)
         return KAFKA_ERROR_NONE;
     if (verdict->header.producer_id < 0)

@@ -94,10 +94,6 @@ static void set_index_interval(struct topic_config *config, struct slice value)
 {
     config->part.index_interval_size = value_uint32(value);
 }
-static void set_file_delete_delay(struct topic_config *config, struct slice value)
-{
-    config->part.file_delete_delay_ms = value_int64(value);
-}
 static void set_flush_messages(struct topic_config *config, struct slice value)
 {
     config->part.flush_messages = value_int64(value);
@@ -134,7 +130,6 @@ static const struct {
     {"cleanup.policy", set_cleanup},
     {"compression.type", set_compression},
     {"delete.retention.ms", set_delete_retention},
-    {"file.delete.delay.ms", set_file_delete_delay},
     {"flush.messages", set_flush_messages},
     {"flush.ms", set_flush_ms},
     {"index.interval.bytes", set_index_interval},

@@ -3,6 +3,11 @@
  * The files are text: a version (0), the number of entries, then "topic partition offset" per
  * line. They are replaced atomically, so they are whole or old. One that does not parse is ignored
  * with a warning: recovery then looks at more than it would have to.
+ *
+ * A label that was removed stays in the files until the next write. That is harmless as long as its
+ * directory is gone, and wrong once there is a new one: then a stop would apply the old partition's
+ * marks to the new one's log. So whoever makes a directory calls checkpoint_forget first; thousands
+ * of deletions and creations share one write.
  */
 #include "store/checkpoint.h"
 
@@ -28,11 +33,19 @@ struct checkpoint_entry {
     char label[];
 };
 
+/* A label that was removed, but that the files may still know. */
+struct checkpoint_ghost {
+    uint64_t generation; /* a write that began later does not have it any more */
+    char label[];
+};
+
 struct checkpoint {
     struct env *env;
     char *dir;
     pthread_mutex_t mutex; /* guards what follows */
     struct map entries;    /* label -> struct checkpoint_entry */
+    struct map ghosts;     /* label -> struct checkpoint_ghost */
+    uint64_t generation;   /* of the table; grows with each write */
     bool dirty;
     pthread_mutex_t write_mutex; /* one writer at a time; taken before the other */
     bool has_cleaned;            /* the cleaner's file is there; guarded by write_mutex */
@@ -126,6 +139,9 @@ void checkpoint_free(struct checkpoint *checkpoint)
     map_for_each (&checkpoint->entries, entry)
         free(entry->value);
     map_deinit(&checkpoint->entries);
+    map_for_each (&checkpoint->ghosts, entry)
+        free(entry->value);
+    map_deinit(&checkpoint->ghosts);
     pthread_mutex_destroy(&checkpoint->mutex);
     pthread_mutex_destroy(&checkpoint->write_mutex);
     free(checkpoint->dir);
@@ -151,13 +167,53 @@ void checkpoint_set(
     pthread_mutex_unlock(&checkpoint->mutex);
 }
 
+/* With the mutex held. */
+static void checkpoint_haunt(struct checkpoint *checkpoint, const char *label)
+{
+    struct checkpoint_ghost *ghost = map_get(&checkpoint->ghosts, slice_from_str(label));
+    if (ghost == NULL) {
+        size_t size = strlen(label);
+        ghost = xcalloc(1, sizeof(*ghost) + size + 1);
+        memcpy(ghost->label, label, size);
+        map_put(&checkpoint->ghosts, slice_make(ghost->label, size), ghost);
+    }
+    ghost->generation = checkpoint->generation;
+    checkpoint->dirty = true;
+}
+
+/* With the mutex held: a write that began with this generation is on the medium. */
+static void checkpoint_bury(struct checkpoint *checkpoint, uint64_t generation)
+{
+    struct map left = MAP_NULL;
+    if (checkpoint->ghosts.count == 0)
+        return;
+    map_for_each (&checkpoint->ghosts, item) {
+        struct checkpoint_ghost *ghost = item->value;
+        if (ghost->generation >= generation)
+            map_put(&left, slice_from_str(ghost->label), ghost);
+        else
+            free(ghost);
+    }
+    map_deinit(&checkpoint->ghosts);
+    checkpoint->ghosts = left;
+}
+
 void checkpoint_remove(struct checkpoint *checkpoint, const char *label)
 {
     pthread_mutex_lock(&checkpoint->mutex);
     struct checkpoint_entry *entry = map_remove(&checkpoint->entries, slice_from_str(label));
-    checkpoint->dirty = checkpoint->dirty || entry != NULL;
+    if (entry != NULL)
+        checkpoint_haunt(checkpoint, label);
     pthread_mutex_unlock(&checkpoint->mutex);
     free(entry);
+}
+
+int checkpoint_forget(struct checkpoint *checkpoint, const char *label)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    bool known = map_get(&checkpoint->ghosts, slice_from_str(label)) != NULL;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return known ? checkpoint_write(checkpoint) : 0;
 }
 
 void checkpoint_filter(
@@ -170,8 +226,8 @@ void checkpoint_filter(
         if (keep(ctx, entry->label)) {
             map_put(&kept, slice_from_str(entry->label), entry);
         } else {
+            checkpoint_haunt(checkpoint, entry->label);
             free(entry);
-            checkpoint->dirty = true;
         }
     }
     map_deinit(&checkpoint->entries);
@@ -230,6 +286,7 @@ int checkpoint_write(struct checkpoint *checkpoint)
     checkpoint_print(checkpoint, offsetof(struct checkpoint_mark, log_start), true, &starts);
     checkpoint_print(checkpoint, offsetof(struct checkpoint_mark, cleaned_end), false, &cleaned);
     checkpoint->dirty = false;
+    uint64_t generation = ++checkpoint->generation;
     pthread_mutex_unlock(&checkpoint->mutex);
     int r = checkpoint_write_file(checkpoint, CHECKPOINT_RECOVERY_FILE, &points);
     if (r == 0)
@@ -238,11 +295,12 @@ int checkpoint_write(struct checkpoint *checkpoint)
         checkpoint->has_cleaned = true;
         r = checkpoint_write_file(checkpoint, CHECKPOINT_CLEANER_FILE, &cleaned);
     }
-    if (r < 0) {
-        pthread_mutex_lock(&checkpoint->mutex);
+    pthread_mutex_lock(&checkpoint->mutex);
+    if (r < 0)
         checkpoint->dirty = true;
-        pthread_mutex_unlock(&checkpoint->mutex);
-    }
+    else
+        checkpoint_bury(checkpoint, generation);
+    pthread_mutex_unlock(&checkpoint->mutex);
     pthread_mutex_unlock(&checkpoint->write_mutex);
     return r;
 }

@@ -28,7 +28,11 @@ void checkpoint_free(struct checkpoint *checkpoint);
 struct checkpoint_mark checkpoint_get(struct checkpoint *checkpoint, const char *label);
 void checkpoint_set(
     struct checkpoint *checkpoint, const char *label, const struct checkpoint_mark *mark);
+/* From memory; the files follow with the next write. */
 void checkpoint_remove(struct checkpoint *checkpoint, const char *label);
+/* The files do not know what was removed under this label any more. Writes only when they do; to be
+ * called before the label's directory is made anew. Blocks. */
+int checkpoint_forget(struct checkpoint *checkpoint, const char *label);
 /* Drops every label for which keep says no. */
 void checkpoint_filter(
     struct checkpoint *checkpoint, bool (*keep)(void *ctx, const char *label), void *ctx);

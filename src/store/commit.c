@@ -12,7 +12,8 @@
  * truncated there, or removed when nothing in it is durable; later files are removed), a new file
  * is begun and synced with its directory. Only when that is done do the waiting appends end with
  * ENGINE_STORAGE, and what is above starts anew (on_lost, on_acquired). If the cut cannot be made
- * durable, the part goes offline, and the appends end with ENGINE_NOT_OWNER: nobody knows.
+ * durable, the part goes offline, and the appends end with ENGINE_NOT_OWNER: nobody knows. The
+ * same when a sync fails again within a minute.
  */
 #include "store/part.h"
 
@@ -25,6 +26,8 @@
 #include <inttypes.h>
 
 #define SYNC_SEGMENTS_MAX 4
+/* A medium that fails again so soon after a repair is not to be trusted with another one. */
+#define SYNC_FAILED_AGAIN_MS 60000
 
 struct sync_task {
     struct part_task task;
@@ -218,6 +221,7 @@ static void repair_run(struct part_task *task)
     task->result = repair_cut(part, repair);
     if (task->result < 0)
         return;
+    part_snapshot_cut(part, repair->fresh->base);
     _cleanup_(freep) char *path = segment_path(part->dir, repair->fresh->base, ".log");
     task->result = files_open(part->local->files, &repair->fresh->slot, path,
         ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_EXCLUSIVE, &file);
@@ -313,7 +317,15 @@ void part_sync_failed(struct part *part, int error)
     log_error("partition.sync_failed",
         "partition=%s error=\"%s\" durable_end=%" PRId64 " log_end=%" PRId64, part->label,
         log_errno(-error).str, part->durable_end, part->log_end);
+    int64_t now_ms = loop_now_ms(part->home->loop), last_ms = part->sync_failed_ms;
+    part->sync_failed_ms = now_ms;
+    if (last_ms != 0 && now_ms - last_ms < SYNC_FAILED_AGAIN_MS) {
+        part_go_offline(part, error, "the second failed sync in a row");
+        part_complete(part);
+        return;
+    }
     part_set_phase(part, PART_REPAIRING);
+    part->snapshot_known = false;
     part_settle(part, &part->pending, PART_DONE_STORAGE);
     part->pending_size = 0;
     if (!part->preparing && !part->writing &&

@@ -45,11 +45,10 @@ struct part_config {
     uint64_t segment_size_max; /* bytes */
     int64_t segment_ms_max;    /* age at which the active segment is rolled */
     int64_t segment_jitter_ms;
-    int64_t retention_ms;         /* -1: keep for ever */
-    int64_t retention_size;       /* bytes; -1: no limit */
-    uint32_t index_interval_size; /* bytes of log between index entries */
-    uint32_t index_size_max;      /* bytes */
-    int64_t file_delete_delay_ms;
+    int64_t retention_ms;             /* -1: keep for ever */
+    int64_t retention_size;           /* bytes; -1: no limit */
+    uint32_t index_interval_size;     /* bytes of log between index entries */
+    uint32_t index_size_max;          /* bytes */
     int64_t flush_messages, flush_ms; /* INT64_MAX: left to the group commit */
     bool cleanup_delete, cleanup_compact;
     /* compaction */
@@ -101,6 +100,9 @@ enum engine_append_flags {
         1, /* done when on the medium (acks=all); else when committed (readable) */
     ENGINE_APPEND_URGENT = 2, /* somebody's commit waits for it: do not linger */
 };
+
+/* A larger append is refused: a segment could not hold it. */
+#define ENGINE_APPEND_SIZE_MAX ((size_t)1 << 30) /* bytes */
 
 /* The caller's memory, untouched by it until `done`. */
 struct engine_append {

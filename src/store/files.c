@@ -4,7 +4,10 @@
 #include "base/error.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
+
+#define FILES_GIVEN_UP 16 /* when an open fails for want of descriptors */
 
 struct files {
     struct env *env;
@@ -99,6 +102,21 @@ static struct file *files_fill(
     return file_ref(take_file);
 }
 
+/* Descriptors ran out elsewhere in the process (or the machine): a part of those kept here goes. */
+static bool files_give_up(struct files *files)
+{
+    struct file *given[FILES_GIVEN_UP];
+    unsigned count = 0;
+    pthread_mutex_lock(&files->mutex);
+    while (count < FILES_GIVEN_UP && !list_empty(&files->lru))
+        given[count++] =
+            files_take(files, list_entry(list_first(&files->lru), struct files_slot, link));
+    pthread_mutex_unlock(&files->mutex);
+    for (unsigned i = 0; i < count; i++)
+        file_unref(given[i]);
+    return count > 0;
+}
+
 int files_open(struct files *files, struct files_slot *slot, const char *path, unsigned flags,
     struct file **ret_file)
 {
@@ -108,6 +126,8 @@ int files_open(struct files *files, struct files_slot *slot, const char *path, u
         return 0;
     }
     int fd = files->env->ops->file_open(files->env, path, flags);
+    if ((fd == -EMFILE || fd == -ENFILE) && files_give_up(files))
+        fd = files->env->ops->file_open(files->env, path, flags);
     if (fd < 0)
         return error_trace(fd);
     file = file_new(files->env, fd);

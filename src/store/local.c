@@ -179,6 +179,7 @@ void home_add(struct home *home, struct part *part)
 {
     list_append(&home->parts, &part->link);
     if (home->n_parts++ == 0) {
+        home_note_time(home);
         timer_start(&home->checkpoint_timer, home->loop, LOCAL_CHECKPOINT_MS, home_on_checkpoint);
         timer_start(
             &home->retention_timer, home->loop, home->local->retention_check_ms, home_on_retention);
@@ -231,7 +232,7 @@ static int local_remove_renamed(struct local *local, const char *path)
     return error_trace(r);
 }
 
-int local_remove_dir(struct local *local, const char *path)
+int local_doom_dir(struct local *local, const char *path, char **ret_doomed)
 {
     struct env *env = local->env;
     uint64_t random[2];
@@ -239,13 +240,23 @@ int local_remove_dir(struct local *local, const char *path)
     _cleanup_(freep) char *doomed = xasprintf(
         "%s/%016" PRIx64 "%016" PRIx64 LOCAL_DELETE_TAIL, local->dir, random[0], random[1]);
     int r = env->ops->path_rename(env, path, doomed);
-    if (r == -ENOENT)
+    *ret_doomed = r < 0 ? NULL : steal(&doomed);
+    return r == -ENOENT ? 0 : error_trace(r);
+}
+
+int local_remove_doomed(struct local *local, const char *doomed)
+{
+    if (doomed == NULL)
         return 0;
-    if (r >= 0)
-        r = env->ops->dir_sync(env, local->dir);
-    if (r < 0)
-        return error_trace(r);
-    return error_trace(local_remove_renamed(local, doomed));
+    int r = local->env->ops->dir_sync(local->env, local->dir);
+    return error_trace(r < 0 ? r : local_remove_renamed(local, doomed));
+}
+
+int local_remove_dir(struct local *local, const char *path)
+{
+    _cleanup_(freep) char *doomed = NULL;
+    int r = local_doom_dir(local, path, &doomed);
+    return error_trace(r < 0 ? r : local_remove_doomed(local, doomed));
 }
 
 /* --- start --- */
@@ -303,6 +314,7 @@ static void local_discard(struct local *local)
         free(entry->value);
     map_deinit(&local->dirs);
     checkpoint_free(local->checkpoint);
+    pthread_mutex_destroy(&local->names_mutex);
     files_free(local->files);
     if (local->lock_fd >= 0)
         local->env->ops->file_close(local->env, local->lock_fd);
@@ -357,6 +369,7 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
     local->retention_check_ms = config->retention_check_ms;
     local->cleaner_backoff_ms = config->cleaner_backoff_ms;
     local->cleaner_map_size_max = config->cleaner_map_size_max;
+    pthread_mutex_init(&local->names_mutex, NULL);
     local->files = files_new(config->env, config->files_open_max);
     local->n_homes = config->n_loops;
     for (unsigned i = 0; i < config->n_loops; i++) {

@@ -12,6 +12,7 @@
 #include "store/engine.h"
 #include "store/files.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* Locally nothing is ever taken over by another owner. */
@@ -31,6 +32,13 @@
 #define LOCAL_SPACE_FULL_MS 250 /* while appends are refused: they go on within a second of space \
                                  */
 
+/* What time retention believes it is (retention.c). */
+struct retain_clock {
+    bool known;
+    int64_t offset_ms;      /* real minus monotonic, as it was when it was last believed */
+    int64_t doubt_since_ms; /* monotonic; 0: the clock is believed */
+};
+
 struct home {
     struct local *local;
     struct loop *loop;
@@ -39,6 +47,7 @@ struct home {
     struct timer retention_timer, checkpoint_timer; /* run while there are parts */
     uint64_t durable_size;      /* bytes that became durable since the checkpoint was asked for */
     struct timer cleaner_timer; /* runs while there are parts */
+    struct retain_clock retain_clock;
     struct timer space_timer;   /* runs while something is written, or the disk is full */
     bool space_wanted;          /* something was written since it fired */
     struct timer flush_timer;   /* runs while a part has flush.ms */
@@ -54,8 +63,9 @@ struct local {
     int lock_fd;
     struct files *files;
     struct checkpoint *checkpoint;
-    struct map dirs; /* names found in the data directory at start */
-    bool was_clean;  /* the last owner of the directory stopped cleanly */
+    pthread_mutex_t names_mutex; /* whoever makes or removes a partition's directory */
+    struct map dirs;             /* names found in the data directory at start */
+    bool was_clean;              /* the last owner of the directory stopped cleanly */
     bool sync_all;
     int64_t retention_check_ms;
     int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
@@ -77,6 +87,10 @@ void home_schedule(struct home *home, struct part *part);
 void home_watch_space(struct home *home);
 /* So many bytes more are on the medium. */
 void home_note_durable(struct home *home, uint64_t size);
-/* Renames a directory, so that nobody takes it for a partition any more, and removes it with the
- * files in it. Missing is fine. Blocks. */
+/* Renames a directory, so that nobody takes it for a partition any more. Missing is fine: then
+ * *ret_doomed (the caller frees) is NULL. Blocks. */
+int local_doom_dir(struct local *local, const char *path, char **ret_doomed);
+/* Makes that durable and removes it with the files in it; NULL is fine. Blocks. */
+int local_remove_doomed(struct local *local, const char *doomed);
+/* Both. */
 int local_remove_dir(struct local *local, const char *path);

@@ -84,14 +84,35 @@ static int lookup_walk(struct lookup_task *task, struct lookup_place *place, str
     }
 }
 
+/* The greatest timestamp of what is not below the log start in a segment that begins below it. The
+ * index does not know: it counts what was deleted, too. 0 or -errno. */
+static int lookup_walk_max(struct lookup_task *task, struct lookup_place *place, struct file *file)
+{
+    struct walk walk;
+    struct batch_header header;
+    int r = 0;
+    place->max_timestamp = -1;
+    walk_init(&walk, file, place->size);
+    for (uint64_t pos = 0; r == 0; pos += batch_size(&header)) {
+        r = walk_header(&walk, pos, &header, NULL);
+        if (r == 0 && batch_last_offset(&header) >= task->log_start && header.records_count != 0 &&
+            header.max_timestamp > place->max_timestamp)
+            place->max_timestamp = header.max_timestamp;
+    }
+    return r < 0 ? r : 0;
+}
+
 /* Makes the greatest timestamp of each segment known; looks for the greatest of them. */
 static int lookup_find_max(struct lookup_task *task)
 {
     for (unsigned i = 0; i < task->n_places; i++) {
         struct lookup_place *place = &task->places[i];
-        if (place->max_timestamp < 0 && !place->active) {
+        bool begun = place->segment->base < task->log_start;
+        if (begun || (place->max_timestamp < 0 && !place->active)) {
             struct file *file;
             int r = lookup_open(task, place, &file);
+            if (r >= 0 && begun)
+                r = lookup_walk_max(task, place, file);
             if (r < 0)
                 return r;
             file_unref(file);

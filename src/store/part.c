@@ -107,14 +107,37 @@ struct segment *part_active(struct part *part)
                                        : list_entry(part->segments.prev, struct segment, link);
 }
 
+void part_segments_changed(struct part *part)
+{
+    free(steal(&part->by_base));
+}
+
+static void part_index_segments(struct part *part)
+{
+    struct segment *segment;
+    unsigned count = 0;
+    part->by_base = xnew_n(struct segment *, part->n_segments);
+    list_for_each_entry (segment, &part->segments, link)
+        part->by_base[count++] = segment;
+    assert(count == part->n_segments);
+}
+
 struct segment *part_segment_for(struct part *part, int64_t offset)
 {
-    for (struct list_link *link = part->segments.prev; link != &part->segments; link = link->prev) {
-        struct segment *segment = list_entry(link, struct segment, link);
-        if (segment->base <= offset)
-            return segment;
+    struct segment *active = part_active(part);
+    if (active == NULL || active->base <= offset)
+        return active;
+    if (part->by_base == NULL)
+        part_index_segments(part);
+    unsigned low = 0, high = part->n_segments;
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (part->by_base[middle]->base <= offset)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    return low == 0 ? NULL : part->by_base[low - 1];
 }
 
 void part_add_segment(struct part *part, struct segment *take_segment)
@@ -122,6 +145,7 @@ void part_add_segment(struct part *part, struct segment *take_segment)
     struct segment *active = part_active(part);
     assert(active == NULL || active->end <= take_segment->base);
     list_append(&part->segments, &take_segment->link);
+    part_segments_changed(part);
     part->n_segments++;
     part->size += take_segment->size;
 }
@@ -131,6 +155,7 @@ void part_drop_segment(struct part *part, struct segment *segment)
     assert(part->n_segments > 0 && part->size >= segment->size);
     home_index_forget(part->home, segment);
     list_remove(&segment->link);
+    part_segments_changed(part);
     part->n_segments--;
     part->size -= segment->size;
     files_close(part->local->files, &segment->slot);
@@ -267,7 +292,9 @@ enum engine_status part_append(struct part *part, struct engine_append *append)
         home_watch_space(part->home);
     if (part->cutting || (full && !part->config.cleanup_compact))
         return ENGINE_STORAGE;
-    assert(append->size > 0 && append->size <= SEGMENT_SIZE_MAX / 2 && append->done != NULL);
+    assert(append->size > 0 && append->done != NULL);
+    if (append->size > ENGINE_APPEND_SIZE_MAX)
+        return ENGINE_STORAGE;
     if (part->pending_size + append->size > PART_PENDING_SIZE_MAX && !list_empty(&part->pending))
         return ENGINE_BUSY;
     append->base_offset = part->log_end;

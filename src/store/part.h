@@ -57,7 +57,8 @@ struct part {
 
     struct list_link segments; /* in order of offset; the last one is active */
     unsigned n_segments;
-    uint64_t size; /* bytes in all segments */
+    struct segment **by_base; /* the same, to be searched; NULL: to be made when it is needed */
+    uint64_t size;            /* bytes in all segments */
     int64_t log_start, log_end, written_end, durable_end;
     int64_t cleaned_end; /* everything below was compacted once */
 
@@ -73,6 +74,11 @@ struct part {
     bool acquire_pending;              /* opened without work: on_acquired is to be called */
 
     struct file *file; /* the active one, held from part_prepare to the write */
+    /* what recovery found for the first part_snapshot_get */
+    struct buffer snapshot;
+    int64_t snapshot_upto; /* -1: none */
+    bool snapshot_known;
+
     struct part_recent recent[PART_RECENT_COUNT];
     unsigned recent_next;
 
@@ -86,6 +92,7 @@ struct part {
     bool syncing;
     bool sync_wanted;       /* although nobody waits: a segment was rolled, flush.ms passed */
     int64_t dirty_since_ms; /* monotonic; 0: nothing written since the last sync */
+    int64_t sync_failed_ms; /* monotonic: the last time; 0: never */
     int error;              /* why it is offline */
 
     struct cleaner_work *cleaning; /* a pass or a swap is under way */
@@ -141,6 +148,8 @@ struct segment *part_active(struct part *part); /* NULL: none yet */
 /* The segment that holds the offset (the last one that starts at or before it). */
 struct segment *part_segment_for(struct part *part, int64_t offset);
 void part_add_segment(struct part *part, struct segment *take_segment);
+/* The list of segments was or will be changed by other means than add and drop. */
+void part_segments_changed(struct part *part);
 /* Takes it off the list and drops the list's reference. */
 void part_drop_segment(struct part *part, struct segment *segment);
 /* Calls what is due (sink events, done) at the end of the turn, never from within a call. */
@@ -181,10 +190,15 @@ void part_sync_failed(struct part *part, int error);
 /* Cuts the log to durable_end after a failed sync. */
 void part_repair(struct part *part);
 
+/* snapshot.c, on the pool: the log ends here now, snapshots that know more go. */
+void part_snapshot_cut(struct part *part, int64_t log_end);
+
 /* On the pool: the names in the part's directory, and the directory itself. */
 int part_sync_names(struct part *part);
 
 /* retention.c */
+/* The clock as it is now is believed: called before anything could be deleted by it. */
+void home_note_time(struct home *home);
 void part_retain(struct part *part);
 /* Segments wholly below log_start go. */
 void part_trim(struct part *part);

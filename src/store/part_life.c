@@ -91,22 +91,21 @@ static int part_dir_fill(struct part *part)
     return error_trace(small_file_write_unsynced(env, epochs, slice_from_str(lines)));
 }
 
-/* Whatever was known of the label is about the other topic; this must not outlive its directory. */
+/* Whatever was known of the label is about the other topic. */
 static int part_dir_disown(struct part *part)
 {
     checkpoint_remove(part->local->checkpoint, part->label);
-    int r = checkpoint_write(part->local->checkpoint);
-    if (r < 0)
-        return error_trace(r);
     return error_trace(local_remove_dir(part->local, part->dir));
 }
 
-int part_dir_make(struct part *part)
+static int part_dir_claim(struct part *part)
 {
     struct env *env = part->local->env;
     int r = part_dir_check(part);
     if (r == PART_DIR_E_FOREIGN)
         r = part_dir_disown(part);
+    if (r >= 0) /* marks of an earlier directory of this name must not outlive it */
+        r = r == PART_DIR_E_UNKNOWN ? r : checkpoint_forget(part->local->checkpoint, part->label);
     if (r < 0)
         return error_trace(r);
     if (r != PART_DIR_E_UNKNOWN) {
@@ -117,12 +116,22 @@ int part_dir_make(struct part *part)
     return error_trace(part_dir_fill(part));
 }
 
+int part_dir_make(struct part *part)
+{
+    pthread_mutex_lock(&part->local->names_mutex);
+    int r = part_dir_claim(part);
+    pthread_mutex_unlock(&part->local->names_mutex);
+    return error_trace(r);
+}
+
 /* --- open --- */
 
 struct recover_task {
     struct part_task task;
     struct recovery recovery;
     bool exists;
+    struct buffer snapshot;
+    int64_t snapshot_upto;
     bool disowned; /* what the checkpoint said was about another topic */
 };
 
@@ -144,6 +153,9 @@ static void recover_run(struct part_task *base)
         r = part_dir_fill(part);
     if (r == 0)
         r = recovery_run(&task->recovery);
+    if (r == 0 && task->exists)
+        task->snapshot_upto = snapshot_find(part->local->env, part->dir, &task->recovery.snapshots,
+            task->recovery.log_end, &task->snapshot);
     base->result = r < 0 ? r : 0;
 }
 
@@ -165,6 +177,10 @@ static void recover_adopt(struct part *part, struct recover_task *task)
     if (part->cleaned_end > part->durable_end)
         part->cleaned_end = part->durable_end;
     part->sync_wanted = recovery->changed || part->durable_end < part->written_end;
+    part->snapshot = task->snapshot;
+    part->snapshot_upto = task->snapshot_upto;
+    part->snapshot_known = true;
+    task->snapshot = BUFFER_NULL;
     part_set_phase(part, PART_OWNED);
     if (task->exists)
         part_mark(part);
@@ -190,12 +206,14 @@ static void recover_done(struct part_task *base)
             segment_unref(segment);
         }
     }
+    buffer_deinit(&task->snapshot);
     free(task);
 }
 
 static void part_recover(struct part *part)
 {
     struct recover_task *task = xnew(struct recover_task);
+    task->snapshot_upto = -1;
     struct local *local = part->local;
     struct checkpoint_mark mark = checkpoint_get(local->checkpoint, part->label);
     task->recovery = (struct recovery){
@@ -237,6 +255,8 @@ static void part_free(struct part *part)
 {
     while (!list_empty(&part->segments))
         part_drop_segment(part, part_active(part));
+    part_segments_changed(part);
+    buffer_deinit(&part->snapshot);
     assert(list_empty(&part->pending) && list_empty(&part->waiting));
     assert(list_empty(&part->flushes) && list_empty(&part->answers) && part->file == NULL);
     home_remove(part->home, part);
@@ -322,12 +342,22 @@ static int end_write_out(struct part *part, struct end_task *task)
     return error_trace(r);
 }
 
+/* A topic of the same name may have come meanwhile: what is there is only removed when it is the
+ * part's own (or does not say, and the part made it). */
 static int end_remove(struct part *part)
 {
-    checkpoint_remove(part->local->checkpoint, part->label);
-    int r = local_remove_dir(part->local, part->dir);
-    int written = checkpoint_write(part->local->checkpoint);
-    return r < 0 ? r : written;
+    _cleanup_(freep) char *doomed = NULL;
+    struct local *local = part->local;
+    pthread_mutex_lock(&local->names_mutex);
+    int r = part_dir_check(part);
+    if (r == 0 || (r == PART_DIR_E_UNKNOWN && part->dir_exists)) {
+        checkpoint_remove(local->checkpoint, part->label);
+        r = local_doom_dir(local, part->dir, &doomed);
+    }
+    pthread_mutex_unlock(&local->names_mutex);
+    if (r < 0)
+        return error_trace(r);
+    return error_trace(local_remove_doomed(local, doomed));
 }
 
 static void end_run(struct part_task *base)

@@ -63,6 +63,8 @@ static int recovery_on_name(void *ctx, const char *name)
         buffer_append(&listing->leftovers, name, strlen(name) + 1);
     } else if (cleaner_swap_is_swap(name)) {
         listing->swaps = true;
+    } else {
+        snapshot_names_note(&listing->recovery->snapshots, name);
     }
     return 0;
 }
@@ -112,6 +114,7 @@ static int recovery_list(struct recovery *recovery)
         r = cleaner_swap_recover(env, recovery->dir, recovery->label);
     if (r >= 0 && listing.swaps) {
         listing.count = listing.leftovers.size = 0;
+        recovery->snapshots.count = 0;
         r = env->ops->dir_list(env, recovery->dir, recovery_on_name, &listing);
     }
     if (r >= 0 && listing.count > 0)
@@ -537,12 +540,17 @@ int recovery_run(struct recovery *recovery)
         int64_t base = recovery->recovery_point > recovery->log_start ? recovery->recovery_point
                                                                       : recovery->log_start;
         recovery->log_end = recovery->durable_end = recovery->log_start = base;
+        recovery->changed =
+            snapshot_drop_above(recovery->env, recovery->dir, &recovery->snapshots, base);
         return 0;
     }
     if (r == 0)
         r = recovery_scan_all(recovery);
     if (r == 0)
         r = recovery_finish(recovery);
+    if (r == 0 &&
+        snapshot_drop_above(recovery->env, recovery->dir, &recovery->snapshots, recovery->log_end))
+        recovery->changed = true;
     if (r < 0) {
         struct segment *segment, *next;
         list_for_each_entry_safe (segment, next, &recovery->segments, link)

@@ -5,6 +5,7 @@
  * pool (or before any loop) and touches nothing but the directory.
  */
 #include "store/segment.h"
+#include "store/snapshot.h"
 
 struct recovery {
     /* in */
@@ -22,6 +23,7 @@ struct recovery {
     int64_t log_end;
     int64_t durable_end;
     bool changed; /* files were cut or removed */
+    struct snapshot_names snapshots;
 };
 
 /* 0 or -errno (then there are no segments). The caller initialises `segments`. */

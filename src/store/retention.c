@@ -13,6 +13,11 @@
 #include <assert.h>
 #include <inttypes.h>
 
+/* A clock that jumps ahead by more than this is doubted for a day: it may be set right again, and
+ * what was deleted meanwhile would be gone. */
+#define RETAIN_CLOCK_JUMP_MS  3600000
+#define RETAIN_CLOCK_DOUBT_MS (24 * 3600000LL)
+
 /* --- unlinking ---
  *
  * The new log start is on the medium before the first file goes: after a power failure any of the
@@ -55,6 +60,7 @@ static void retain_remove(struct part *part, unsigned count)
     if (count == 0)
         return;
     assert(count < part->n_segments);
+    part_segments_changed(part);
     struct unlink_task *task = xcalloc(1, sizeof(*task) + count * sizeof(struct segment *));
     task->n_segments = count;
     for (unsigned i = 0; i < count; i++) {
@@ -79,6 +85,36 @@ static void retain_remove(struct part *part, unsigned count)
         part_complete_soon(part);
     }
     part_task_submit(part, &task->task, false, unlink_run, unlink_done);
+}
+
+/* --- the time --- */
+
+/* The real time, unless it has lately run ahead of the monotonic one: then what it would have been
+ * without the jump. */
+static int64_t retain_now_ms(struct home *home)
+{
+    struct retain_clock *clock = &home->retain_clock;
+    int64_t real_ms = env_real_ms(home->local->env), now_ms = loop_now_ms(home->loop);
+    if (clock->known && real_ms - now_ms - clock->offset_ms > RETAIN_CLOCK_JUMP_MS) {
+        if (clock->doubt_since_ms == 0) {
+            clock->doubt_since_ms = now_ms;
+            log_warn("retention.clock_jumped",
+                "ahead_ms=%" PRId64 " text=\"nothing is deleted by the new time until it has "
+                "lasted for a day\"",
+                real_ms - now_ms - clock->offset_ms);
+        }
+        if (now_ms - clock->doubt_since_ms < RETAIN_CLOCK_DOUBT_MS)
+            return now_ms + clock->offset_ms;
+    }
+    clock->known = true;
+    clock->offset_ms = real_ms - now_ms;
+    clock->doubt_since_ms = 0;
+    return real_ms;
+}
+
+void home_note_time(struct home *home)
+{
+    (void)retain_now_ms(home);
 }
 
 /* --- what goes --- */
@@ -127,7 +163,7 @@ static void retain_load(struct part *part, struct segment *segment)
 static unsigned retain_count_old(struct part *part)
 {
     unsigned count = 0;
-    int64_t limit_ms = env_real_ms(part->local->env) - part->config.retention_ms;
+    int64_t limit_ms = retain_now_ms(part->home) - part->config.retention_ms;
     struct segment *segment;
     list_for_each_entry (segment, &part->segments, link) {
         bool active = segment == part_active(part);

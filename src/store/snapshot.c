@@ -8,7 +8,7 @@
  * The newest two are kept. One that is damaged, foreign, or describes more than the log holds is
  * passed over; all of them are only advice.
  */
-#include "store/part.h"
+#include "store/snapshot.h"
 
 #include "base/buffer.h"
 #include "base/bytes.h"
@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/small_file.h"
+#include "store/part.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -29,40 +30,54 @@ enum {
     SNAPSHOT_HEADER_SIZE = 24,
     SNAPSHOT_VERSION = 1,
 };
-#define SNAPSHOT_SIZE_MAX  (1U << 30)
-#define SNAPSHOT_KEPT      2
-#define SNAPSHOT_FILES_MAX 64 /* looked at in one listing */
+#define SNAPSHOT_SIZE_MAX (1U << 30)
+#define SNAPSHOT_KEPT     2
 
-struct snapshot_names {
-    int64_t uptos[SNAPSHOT_FILES_MAX]; /* newest first */
-    unsigned count;
-};
-
-static int snapshot_on_name(void *ctx, const char *name)
+void snapshot_names_note(struct snapshot_names *names, const char *name)
 {
-    struct snapshot_names *names = ctx;
     int64_t upto;
     if (strlen(name) != 29 || !segment_parse_name(name, ".snapshot", &upto))
-        return 0;
+        return;
     unsigned at = names->count < SNAPSHOT_FILES_MAX ? names->count++ : SNAPSHOT_FILES_MAX - 1;
     for (; at > 0 && names->uptos[at - 1] < upto; at--)
         names->uptos[at] = names->uptos[at - 1];
     names->uptos[at] = upto;
+}
+
+static int snapshot_on_name(void *ctx, const char *name)
+{
+    snapshot_names_note(ctx, name);
     return 0;
 }
 
-static int snapshot_list(struct part *part, struct snapshot_names *ret_names)
+static int snapshot_list(struct env *env, const char *dir, struct snapshot_names *ret_names)
 {
-    struct env *env = part->local->env;
     ret_names->count = 0;
-    int r = env->ops->dir_list(env, part->dir, snapshot_on_name, ret_names);
+    int r = env->ops->dir_list(env, dir, snapshot_on_name, ret_names);
     return r == -ENOENT ? 0 : error_trace(r);
 }
 
-static void snapshot_unlink(struct part *part, int64_t upto)
+static void snapshot_unlink(struct env *env, const char *dir, int64_t upto)
 {
-    _cleanup_(freep) char *path = segment_path(part->dir, upto, ".snapshot");
-    part->local->env->ops->path_unlink(part->local->env, path);
+    _cleanup_(freep) char *path = segment_path(dir, upto, ".snapshot");
+    env->ops->path_unlink(env, path);
+}
+
+bool snapshot_drop_above(
+    struct env *env, const char *dir, const struct snapshot_names *names, int64_t log_end)
+{
+    unsigned i;
+    for (i = 0; i < names->count && names->uptos[i] > log_end; i++)
+        snapshot_unlink(env, dir, names->uptos[i]);
+    return i > 0;
+}
+
+void part_snapshot_cut(struct part *part, int64_t log_end)
+{
+    struct env *env = part->local->env;
+    struct snapshot_names names;
+    if (snapshot_list(env, part->dir, &names) >= 0)
+        snapshot_drop_above(env, part->dir, &names, log_end);
 }
 
 /* --- put --- */
@@ -80,10 +95,10 @@ static void put_run(struct part_task *base)
     struct snapshot_names names;
     _cleanup_(freep) char *path = segment_path(part->dir, task->upto, ".snapshot");
     base->result = small_file_write_unsynced(part->local->env, path, buffer_slice(&task->bytes));
-    if (base->result < 0 || snapshot_list(part, &names) < 0)
+    if (base->result < 0 || snapshot_list(part->local->env, part->dir, &names) < 0)
         return;
     for (unsigned i = SNAPSHOT_KEPT; i < names.count; i++)
-        snapshot_unlink(part, names.uptos[i]);
+        snapshot_unlink(part->local->env, part->dir, names.uptos[i]);
 }
 
 static void put_done(struct part_task *base)
@@ -102,6 +117,7 @@ void part_snapshot_put(struct part *part, int64_t upto, struct slice blob)
     assert(upto >= 0 && blob.size <= SNAPSHOT_SIZE_MAX);
     if (part_ready(part) != ENGINE_OK || !part->dir_exists || upto > part->written_end)
         return;
+    part->snapshot_known = false;
     struct put_task *task = xnew(struct put_task);
     task->upto = upto;
     uint8_t *at = buffer_reserve(&task->bytes, SNAPSHOT_HEADER_SIZE);
@@ -137,30 +153,37 @@ static bool snapshot_valid(const struct buffer *bytes, int64_t upto)
                crc32c(0, at + SNAPSHOT_HEADER_SIZE, bytes->size - SNAPSHOT_HEADER_SIZE);
 }
 
-static bool snapshot_load(struct get_task *task, int64_t upto)
+static bool snapshot_load(struct env *env, const char *dir, int64_t upto, struct buffer *ret_blob)
 {
-    struct part *part = task->task.part;
-    _cleanup_(freep) char *path = segment_path(part->dir, upto, ".snapshot");
+    _cleanup_(freep) char *path = segment_path(dir, upto, ".snapshot");
     _cleanup_(buffer_deinit) struct buffer bytes = BUFFER_NULL;
-    int r =
-        small_file_read(part->local->env, path, SNAPSHOT_SIZE_MAX + SNAPSHOT_HEADER_SIZE, &bytes);
+    int r = small_file_read(env, path, SNAPSHOT_SIZE_MAX + SNAPSHOT_HEADER_SIZE, &bytes);
     if (r != 0 || !snapshot_valid(&bytes, upto))
         return false;
-    buffer_append(
-        &task->blob, bytes.data + SNAPSHOT_HEADER_SIZE, bytes.size - SNAPSHOT_HEADER_SIZE);
-    task->upto = upto;
+    buffer_append(ret_blob, bytes.data + SNAPSHOT_HEADER_SIZE, bytes.size - SNAPSHOT_HEADER_SIZE);
     return true;
+}
+
+int64_t snapshot_find(struct env *env, const char *dir, const struct snapshot_names *names,
+    int64_t log_end, struct buffer *ret_blob)
+{
+    for (unsigned i = 0; i < names->count; i++) {
+        int64_t upto = names->uptos[i];
+        if (upto <= log_end && snapshot_load(env, dir, upto, ret_blob))
+            return upto;
+        snapshot_unlink(env, dir, upto); /* of no use to anybody any more */
+    }
+    return -1;
 }
 
 static void get_run(struct part_task *base)
 {
     struct get_task *task = container_of(base, struct get_task, task);
+    struct part *part = base->part;
     struct snapshot_names names;
-    base->result = snapshot_list(base->part, &names);
-    for (unsigned i = 0; base->result == 0 && i < names.count && task->upto < 0; i++) {
-        if (names.uptos[i] > task->log_end || !snapshot_load(task, names.uptos[i]))
-            snapshot_unlink(base->part, names.uptos[i]); /* of no use to anybody any more */
-    }
+    base->result = snapshot_list(part->local->env, part->dir, &names);
+    if (base->result == 0)
+        task->upto = snapshot_find(part->local->env, part->dir, &names, task->log_end, &task->blob);
 }
 
 static void get_done(struct part_task *base)
@@ -183,6 +206,14 @@ void part_snapshot_get(struct part *part, struct buffer *ret_blob, struct engine
     enum engine_status status = part_ready(part);
     call->offset = -1;
     if (status != ENGINE_OK || !part->dir_exists) {
+        part_answer(part, call, status);
+        return;
+    }
+    if (part->snapshot_known) { /* recovery looked, and nothing was appended since */
+        part->snapshot_known = false;
+        call->offset = part->snapshot_upto;
+        buffer_append_slice(ret_blob, buffer_slice(&part->snapshot));
+        buffer_deinit(&part->snapshot);
         part_answer(part, call, status);
         return;
     }

@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define CALL(fn, call) world_call(world.part, world.engine->ops->fn, (call))
+#define CALL_ON(part, fn, call) world_call((part), world.engine->ops->fn, (call))
+#define CALL(fn, call)          CALL_ON(world.part, fn, call)
 
 static void put_n(int n, int32_t n_records, size_t size)
 {
@@ -58,6 +59,28 @@ START_TEST(retention_by_time)
     ck_assert_uint_eq(world_state(world.part).size, 0);
     put_n(1, 1, 100);
     ck_assert_int_eq(world_scan(world.part), 26);
+    world_clear();
+}
+END_TEST
+
+/* Ten years ahead: nothing goes until the new time has lasted; set right again, nothing ever. */
+START_TEST(retention_doubts_a_clock_that_jumps)
+{
+    const int64_t jump_ms = 10 * 365 * 24 * 3600000LL;
+    world_make();
+    world.config.segment_size_max = 1000;
+    world.config.retention_ms = 30LL * 24 * 3600000;
+    world_start();
+    put_n(15, 1, 100);
+    world.faulty.real_ms += jump_ms;
+    step_advance(600000);
+    ck_assert_int_eq(world_state(world.part).log_start, 0);
+    world.faulty.real_ms -= jump_ms;
+    step_advance(600000);
+    ck_assert_int_eq(world_state(world.part).log_start, 0);
+    world.faulty.real_ms += jump_ms;
+    step_advance(25 * 3600000LL);
+    ck_assert_int_eq(world_state(world.part).log_start, 15);
     world_clear();
 }
 END_TEST
@@ -192,6 +215,36 @@ START_TEST(time_lookup_agrees_with_a_scan)
         world_start();
     }
     world_clear();
+}
+END_TEST
+
+/* The greatest timestamp of what is left, not of what was deleted from the segment's front. */
+START_TEST(max_timestamp_above_the_log_start)
+{
+    for (int restart = 0; restart < 2; restart++) {
+        for (uint64_t segment_size = 600; segment_size <= 6000; segment_size *= 10) {
+            struct engine_call call = {.offset = 2};
+            world_make();
+            world.config.segment_size_max = segment_size;
+            world_start();
+            put_at(1000);
+            put_at(9000);
+            for (int64_t t = 3000; t <= 5000; t += 1000)
+                put_at(t);
+            put_at(4000);
+            put_at(2000); /* in the next segment, when they are small */
+            ck_assert_int_eq(CALL(part_set_log_start, &call), ENGINE_OK);
+            if (restart == 1) {
+                world_kill();
+                world_start();
+            }
+            call = (struct engine_call){0};
+            ck_assert_int_eq(CALL(part_max_timestamp, &call), ENGINE_OK);
+            ck_assert_int_eq(call.offset, 4);
+            ck_assert_int_eq(call.timestamp, 5000);
+            world_clear();
+        }
+    }
 }
 END_TEST
 
@@ -405,6 +458,89 @@ START_TEST(delete_while_work_is_under_way)
 }
 END_TEST
 
+/* Many deletions cost no checkpoint each: their labels leave the files with the next write. */
+START_TEST(delete_of_many_writes_no_checkpoint_each)
+{
+    enum { COUNT = 20 };
+    struct part *parts[COUNT];
+    struct engine_call call = {0};
+    world_make();
+    world_start();
+    for (int i = 0; i < COUNT; i++) {
+        char label[32];
+        snprintf(label, sizeof(label), "many-%d", i);
+        parts[i] = world_open_part(label, (uint8_t)(20 + i), true);
+        ck_assert_int_eq(world_put_durable(parts[i], 1, 100), ENGINE_OK);
+    }
+    unsigned before = world.faulty.n_syncs;
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(CALL_ON(parts[i], part_delete, &call), ENGINE_OK);
+    ck_assert_uint_eq(world.faulty.n_syncs, before);
+    ck_assert(!world_file_exists("many-7"));
+    world_clear();
+}
+END_TEST
+
+/* The old topic's removal comes late, when the new topic of that name has made its directory. */
+START_TEST(delete_leaves_the_successor_alone)
+{
+    struct batch_spec spec = {.n_records = 1};
+    world_make();
+    world_start();
+    put_n(5, 1, 100);
+    step_hold_pool(true);
+    world.engine->ops->part_delete(world.part, NULL);
+    step_settle();
+    world.part = world_open_part(WORLD_LABEL, 8, true);
+    struct world_append *append = world_append(world.part, &spec);
+    step_settle();
+    ck_assert(step_pool_newest());
+    step_settle();
+    ck_assert(append->done);
+    world_append_free(append);
+    step_hold_pool(false);
+    step_settle();
+    ck_assert(world_file_exists(WORLD_LOG0));
+    put_n(2, 1, 100);
+    ck_assert_int_eq(world_scan(world.part), 3);
+    world_kill();
+    world_clear();
+}
+END_TEST
+
+/* The old partition's recovery point must not be applied to the new one's log. */
+static void recreate(bool kill_after_delete)
+{
+    struct engine_call call = {0};
+    world_make();
+    world_start();
+    put_n(9, 1, 100);
+    world_stop(); /* the checkpoint knows 9 */
+    world_start();
+    ck_assert_int_eq(CALL(part_delete, &call), ENGINE_OK);
+    world.part = NULL;
+    if (kill_after_delete) {
+        world_kill();
+        world_start();
+        world.engine->ops->part_close(world.part, NULL);
+        step_settle();
+    }
+    world.part = world_open_part(WORLD_LABEL, 7, true);
+    put_n(2, 1, 100);
+    world_kill();
+    world_start();
+    ck_assert_int_eq(world_state(world.part).log_end, 2);
+    ck_assert_int_eq(world_scan(world.part), 2);
+    world_clear();
+}
+
+START_TEST(delete_and_create_anew_then_a_kill)
+{
+    recreate(false);
+    recreate(true);
+}
+END_TEST
+
 START_TEST(sweep_removes_what_is_left_of_deleted_topics)
 {
     struct uuid gone = {{1, 2, 3, 9}};
@@ -443,9 +579,11 @@ START_TEST(lock_keeps_a_second_one_out)
 END_TEST
 
 TEST_MAIN("store/calls", retention_by_size, retention_by_time, retention_by_time_after_a_restart,
+    retention_doubts_a_clock_that_jumps, max_timestamp_above_the_log_start,
     retention_leaves_compacted_topics_alone, retention_does_not_break_a_chunk,
     log_start_moves_durably, time_lookup_agrees_with_a_scan, time_lookup_of_an_empty_log,
     epoch_is_one_and_lasts, replay_visits_everything_once, replay_of_many_small_batches,
     snapshot_newest_valid_one_counts, snapshot_ahead_of_the_log_is_dropped, delete_leaves_nothing,
-    delete_while_work_is_under_way, sweep_removes_what_is_left_of_deleted_topics,
-    lock_keeps_a_second_one_out)
+    delete_of_many_writes_no_checkpoint_each, delete_leaves_the_successor_alone,
+    delete_and_create_anew_then_a_kill, delete_while_work_is_under_way,
+    sweep_removes_what_is_left_of_deleted_topics, lock_keeps_a_second_one_out)

@@ -158,6 +158,44 @@ START_TEST(commit_failed_sync_cuts_to_what_is_durable)
 }
 END_TEST
 
+/* What described the part that was cut must not be believed when the log has grown again. */
+START_TEST(commit_failed_sync_drops_snapshots_ahead)
+{
+    begin();
+    ck_assert_int_eq(world_put(world.part, 2, 100), ENGINE_OK);
+    world.engine->ops->part_snapshot_put(world.part, 1, SLICE_LIT("one"));
+    world.engine->ops->part_snapshot_put(world.part, 3, SLICE_LIT("three"));
+    step_settle();
+    ck_assert(world_file_exists(WORLD_LABEL "/00000000000000000003.snapshot"));
+    world.faulty.fail_at = world.faulty.calls + 2; /* a write, then the sync */
+    ck_assert_int_eq(world_put_durable(world.part, 1, 100), ENGINE_STORAGE);
+    ck_assert(!world_file_exists(WORLD_LABEL "/00000000000000000003.snapshot"));
+    ck_assert(world_file_exists(WORLD_LABEL "/00000000000000000001.snapshot"));
+    world_clear();
+}
+END_TEST
+
+START_TEST(commit_second_failed_sync_takes_it_offline)
+{
+    begin();
+    world.faulty.fail_at = world.faulty.calls + 2;
+    ck_assert_int_eq(world_put_durable(world.part, 1, 100), ENGINE_STORAGE);
+    ck_assert_int_eq(world_put_durable(world.part, 1, 100), ENGINE_OK);
+    step_advance(120000);
+    world.faulty.fail_at = world.faulty.calls + 2; /* long ago: as if it were the first */
+    ck_assert_int_eq(world_put_durable(world.part, 1, 100), ENGINE_STORAGE);
+    ck_assert_uint_eq(world.n_failed, 0);
+    world.faulty.fail_at = world.faulty.calls + 2;
+    ck_assert_int_eq(world_put_durable(world.part, 1, 100), ENGINE_NOT_OWNER);
+    ck_assert_uint_eq(world.n_failed, 1);
+    ck_assert_int_eq(world_put_durable(world.part, 1, 100), ENGINE_STORAGE);
+    world_kill();
+    world_start();
+    ck_assert_int_ge(world_scan(world.part), 2);
+    world_clear();
+}
+END_TEST
+
 START_TEST(commit_failed_first_sync_starts_the_file_anew)
 {
     world_make();
@@ -388,6 +426,7 @@ TEST_MAIN("store/commit", commit_answers_only_after_the_sync,
     commit_written_is_enough_when_asked_for, commit_flush_waits_for_the_medium,
     commit_flush_settings_of_a_topic, commit_failed_sync_cuts_to_what_is_durable,
     commit_failed_first_sync_starts_the_file_anew,
+    commit_failed_sync_drops_snapshots_ahead, commit_second_failed_sync_takes_it_offline,
     commit_offline_when_the_cut_cannot_be_made_durable, commit_full_disk_refuses_and_resumes,
     commit_refuses_before_the_disk_is_full, commit_moves_the_recovery_point_early,
     commit_full_disk_while_a_file_is_made, commit_flush_fails_with_what_it_covers,

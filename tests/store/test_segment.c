@@ -5,6 +5,8 @@
 #include "support/store_world.h"
 #include "runner.h"
 
+#include <errno.h>
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -274,10 +276,31 @@ START_TEST(segment_descriptors_are_bounded)
 }
 END_TEST
 
-TEST_MAIN("store/segment", segment_rolls_by_size, segment_takes_a_batch_larger_than_itself,
-    segment_rolls_by_time, segment_rolls_when_its_index_is_full,
-    segment_rolls_before_relative_offsets_overflow, segment_reads_respect_boundaries,
-    segment_reads_stay_below_the_bound, segment_index_is_kafkas,
+/* Descriptors ran out: some of those that are kept open go, and it works. */
+START_TEST(segment_gives_descriptors_up)
+{
+    world_make();
+    world_start();
+    struct part *other = world_open_part("other-0", 9, true);
+    ck_assert_int_eq(world_put(other, 1, 100), ENGINE_OK);
+    ck_assert_int_eq(world_put_durable(world.part, 1, 100), ENGINE_OK);
+    world_stop_part(steal(&world.part));
+    world.part = world_open_part(WORLD_LABEL, 7, false);
+    world.faulty.open_error = EMFILE;
+    struct world_read read = world_read(world.part, 0, 1000, true);
+    ck_assert_int_eq(read.status, ENGINE_OK);
+    ck_assert_uint_eq(read.n_batches, 1);
+    free(read.bytes);
+    ck_assert_int_eq(world_scan(other), 1); /* opened again */
+    world_stop_part(other);
+    world_clear();
+}
+END_TEST
+
+TEST_MAIN("store/segment", segment_gives_descriptors_up, segment_rolls_by_size,
+    segment_takes_a_batch_larger_than_itself, segment_rolls_by_time,
+    segment_rolls_when_its_index_is_full, segment_rolls_before_relative_offsets_overflow,
+    segment_reads_respect_boundaries, segment_reads_stay_below_the_bound, segment_index_is_kafkas,
     segment_damaged_index_of_a_sealed_one_is_rebuilt,
     segment_wrong_index_of_a_sealed_one_is_found_out, segment_stale_index_is_found_out,
     segment_descriptors_are_bounded)

@@ -42,6 +42,10 @@ static int faulty_file_open(struct env *env, const char *path, unsigned flags)
 {
     struct faulty_env *faulty = faulty_of(env);
     int r = (flags & (ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE)) != 0 ? faulty_count(faulty) : 0;
+    if (r == 0 && faulty->open_error != 0) {
+        r = -faulty->open_error;
+        faulty->open_error = 0;
+    }
     if (r < 0)
         return r;
     faulty->n_opens++;

@@ -22,6 +22,7 @@ struct faulty_env {
     int write_error; /* file_pwritev writes half and fails with this errno; 0: works */
     bool disk_full;  /* disk_free says so */
     int read_error;  /* file_pread fails */
+    int open_error;  /* the next file_open fails with this errno, once; 0: works */
     unsigned n_syncs, n_dir_syncs, n_writes, n_opens, n_reads;
 };
 

@@ -151,7 +151,7 @@ int world_try_start(void)
     return r;
 }
 
-static void world_close(struct part *part)
+void world_stop_part(struct part *part)
 {
     world.depth++;
     world.engine->ops->part_close(part, NULL);
@@ -162,7 +162,7 @@ static void world_close(struct part *part)
 void world_stop(void)
 {
     if (world.part != NULL)
-        world_close(steal(&world.part));
+        world_stop_part(steal(&world.part));
     world.engine->ops->free(steal(&world.engine));
 }
 

@@ -37,6 +37,7 @@ int world_try_start(void); /* -errno when the engine does not come up */
 void world_stop(void);     /* clean */
 /* Everything open is dropped without a last write, as a kill would. */
 void world_kill(void);
+void world_stop_part(struct part *part);
 struct part *world_open_part(const char *label, uint8_t topic, bool fresh);
 
 /* A batch of n records with `size` bytes in all; returns the status that done brought. */
