@@ -348,6 +348,8 @@ static int broker_open_engine(struct broker *broker)
         .n_loops = broker->loops_count,
         .dir = broker->data_dir,
         .files_open_max = settings->files_open_max,
+        .space_reserve = settings->storage_reserve,
+        .scrub_rate = settings->scrub_rate,
         .retention_check_ms = settings->retention_check_ms,
         .cleaner_backoff_ms = settings->cleaner_backoff_ms,
         .cleaner_map_size_max = settings->cleaner_map_size_max,

@@ -239,6 +239,8 @@ int settings_new(
         return r;
     }
     settings->loops_count = loops_count(get_int32(config, "num.network.threads"));
+    settings->storage_reserve = (uint64_t)get_int64(config, "odradek.storage.reserve.bytes");
+    settings->scrub_rate = (uint64_t)get_int64(config, "odradek.scrub.bytes.per.second");
     settings->files_open_max = files_open_max(get_int32(config, "odradek.files.open.max"));
     settings_load_net(settings, config);
     settings_load_groups(settings, config);

@@ -87,7 +87,9 @@ struct broker_settings {
     struct listener_settings *listeners;
     size_t listeners_count;
     unsigned loops_count;
-    unsigned files_open_max; /* descriptors that segments may hold open */
+    uint64_t storage_reserve; /* bytes that are kept free */
+    uint64_t scrub_rate;      /* bytes per second; 0: nothing is checked in the background */
+    unsigned files_open_max;  /* descriptors that segments may hold open */
     bool trace;
 
     int32_t partitions_default; /* num.partitions */

@@ -238,6 +238,9 @@ struct engine_local_config {
     unsigned n_loops;
     const char *dir;         /* the data directory, exists */
     unsigned files_open_max; /* descriptors kept for segments */
+    uint64_t space_reserve;  /* bytes: appends are refused when less (or than a twentieth of a
+                                smaller disk) is free */
+    uint64_t scrub_rate;     /* bytes per second that are checked in the background; 0: none */
     int64_t retention_check_ms;
     int64_t cleaner_backoff_ms;  /* between looks for a log to compact; 0: never */
     size_t cleaner_map_size_max; /* bytes of memory for the keys of one pass */

@@ -90,8 +90,9 @@ static void space_on_run(struct offload_work *base)
     struct local *local = container_of(base, struct space_work, work)->home->local;
     uint64_t free_size, total_size;
     int r = local->env->ops->disk_free(local->env, local->dir, &free_size, &total_size);
-    uint64_t reserve =
-        total_size / 20 < LOCAL_SPACE_RESERVE ? total_size / 20 : LOCAL_SPACE_RESERVE;
+    uint64_t reserve = local->space_reserve;
+    if (r >= 0 && total_size / 20 < reserve)
+        reserve = total_size / 20;
     bool full = r >= 0 && free_size < reserve;
     if (atomic_exchange(&local->full, full) == full)
         return;
@@ -366,6 +367,8 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
     local->dir = xstrdup(config->dir);
     local->lock_fd = -1;
     local->sync_all = config->sync_all;
+    local->space_reserve = config->space_reserve;
+    local->scrub_rate = config->scrub_rate;
     local->retention_check_ms = config->retention_check_ms;
     local->cleaner_backoff_ms = config->cleaner_backoff_ms;
     local->cleaner_map_size_max = config->cleaner_map_size_max;

@@ -25,12 +25,9 @@
  * stays small however fast the log grows. Per loop. */
 #define LOCAL_CHECKPOINT_SIZE (32U << 20)
 
-/* Appends are refused when less than this is free (or a twentieth of a small disk), so that
- * checkpoints, commits and deletion still have room. */
-#define LOCAL_SPACE_RESERVE (64U << 20)
+/* How often the free space is looked at: while something is written, and while there is none. */
 #define LOCAL_SPACE_MS      1000
-#define LOCAL_SPACE_FULL_MS 250 /* while appends are refused: they go on within a second of space \
-                                 */
+#define LOCAL_SPACE_FULL_MS 250 /* appends go on within a second of space */
 
 /* What time retention believes it is (retention.c). */
 struct retain_clock {
@@ -67,6 +64,8 @@ struct local {
     struct map dirs;             /* names found in the data directory at start */
     bool was_clean;              /* the last owner of the directory stopped cleanly */
     bool sync_all;
+    uint64_t space_reserve; /* bytes kept free for checkpoints, commits and deletions */
+    uint64_t scrub_rate;    /* bytes per second; 0: none */
     int64_t retention_check_ms;
     int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
     size_t cleaner_map_size_max;

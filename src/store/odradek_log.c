@@ -21,7 +21,8 @@
 #define LOG_SEGMENT_MS      INT64_C(604800000) /* a week */
 #define LOG_INDEX_INTERVAL  4096
 #define LOG_INDEX_SIZE_MAX  (10U << 20)
-#define LOG_RETENTION_MS    300000 /* between looks */
+#define LOG_RETENTION_MS    300000      /* between looks */
+#define LOG_SPACE_RESERVE   (64U << 20) /* bytes that stay free on the disk */
 #define LOG_FILES_OPEN_MAX  64
 #define LOG_POOL_THREADS    2
 #define LOG_APPEND_SIZE_MAX (256U << 20)
@@ -174,6 +175,7 @@ static int log_start(struct odradek_log *log, const char *dir)
         .n_loops = 1,
         .dir = dir,
         .files_open_max = LOG_FILES_OPEN_MAX,
+        .space_reserve = LOG_SPACE_RESERVE,
         .retention_check_ms = LOG_RETENTION_MS,
         .sync_all = true,
     };

@@ -267,7 +267,7 @@ START_TEST(commit_refuses_before_the_disk_is_full)
     world.config.cleanup_compact = false;
     world.engine->ops->part_configure(world.part, &world.config);
     world.faulty.disk_full = false;
-    step_advance(1000);
+    step_advance(500); /* nobody's second passes */
     ck_assert_int_eq(world_put(world.part, 1, 100), ENGINE_OK);
     step_advance(5000);
     ck_assert_uint_eq(step_timers_count(), 2); /* it does not tick when nothing is written */

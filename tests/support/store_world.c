@@ -128,6 +128,8 @@ static int world_start_engine(void)
         .n_loops = 1,
         .dir = world.dir,
         .files_open_max = world.files_open_max,
+        .space_reserve = 64 << 20,
+        .scrub_rate = world.scrub_rate,
         .retention_check_ms = 300000,
         .cleaner_backoff_ms = world.cleaner_backoff_ms,
         .cleaner_map_size_max = world.cleaner_map_size_max,

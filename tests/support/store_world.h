@@ -17,6 +17,7 @@ struct world {
     struct engine *engine;
     struct part_config config;
     unsigned files_open_max;
+    uint64_t scrub_rate;
     bool sync_all;
     bool gaps;                  /* offsets may be missing: the log is compacted */
     int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
