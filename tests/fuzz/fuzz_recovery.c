@@ -120,6 +120,7 @@ static void start(void)
         .n_loops = 1,
         .dir = "data",
         .files_open_max = 4,
+        .space_reserve = 64U << 20,
         .retention_check_ms = 300000,
         .sync_all = true};
     struct part_id id = {.topic_id = {{7}}};

@@ -200,6 +200,7 @@ static void store_part_open(struct store_part *part, bool fresh)
 static const struct engine_local_config store_engine = {
     .dir = STORE_DIR,
     .files_open_max = 6,
+    .space_reserve = 64U << 20,
     .retention_check_ms = 200,
     .cleaner_backoff_ms = 50,
     .cleaner_map_size_max = 1 << 16,
