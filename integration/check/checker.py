@@ -228,8 +228,8 @@ class Run:
                     for entry in asked[event["n"]]:
                         if event["e"] == "ok":
                             entry[1], entry[3] = event["t"], True
-                        elif event["e"] == "fail":
-                            entry[0] = INFINITY
+                        elif event["e"] == "fail" and not self.killed_within(entry[0], event["t"]):
+                            entry[0] = INFINITY  # after a kill it may be the client's second try that was refused
         for txn in self.txns.values():
             life = self.lives[txn.who]
             if txn.commit is None or not life.group:
@@ -644,7 +644,7 @@ class Checker:
             return
         for event in run.runner:
             if event["e"] == "stuck":
-                self.broken(17, f"{event['p']} did not stop")
+                self.broken(17, f"{event['p']} did not stop well: {event.get('why')}")
         healed = collections.defaultdict(lambda: INFINITY)
         for send in run.sends.values():
             if send.status == "ok" and send.done > moment["heal"]:

@@ -182,7 +182,7 @@ static rd_kafka_t *producer_new(bool transactional)
 static void give_up(const char *what, const char *why)
 {
     note("\"e\":\"end\",\"f\":\"%s\",\"why\":\"%s\"", what, why);
-    exit(STATUS_AGAIN);
+    _exit(STATUS_AGAIN);
 }
 
 // --- sending ---
@@ -704,5 +704,5 @@ int main(int count, char **arguments)
     else
         CHECK(false, "no such mode: %s", mode);
     fclose(history);
-    return 0; // the handles end with the process
+    _exit(0); // the handles and their threads end with the process
 }

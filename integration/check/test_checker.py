@@ -209,6 +209,19 @@ class CleanHistories(unittest.TestCase):
             self.heal(world, producer)
             self.assertEqual(world.broken(), set(), world.examples)
 
+    def test_a_commit_asked_for_twice_may_have_been_done_the_first_time(self):
+        for counts in (False, True):
+            world, one, two = grouped()
+            world.note(one, e="invoke", f="commit", n=2, gen=2, off={"t-0": 5})
+            world.note("runner", e="kill", what="broker", pid=1)
+            world.note(one, e="fail", f="commit", n=2)
+            world.fetch("g", t_0=5 if counts else 3)
+            world.note(two, e="assign", gen=3, member="m2", k=["t-0"])
+            world.read(two, "t-0", 5 if counts else 3)
+            world.finish()
+            self.heal(world, "p.0")
+            self.assertEqual(world.broken(), set(), world.examples)
+
     def test_an_unknown_commit_is_whole_or_nothing(self):
         for visible in (False, True):
             world, writer, _ = piped()
