@@ -28,6 +28,25 @@ def free_port():
         return sock.getsockname()[1]
 
 
+def free_ports(count):
+    """The first of `count` ports in a row that are free now; the kernel chooses the first."""
+    for _ in range(100):
+        first = free_port()
+        socks = []
+        try:
+            for port in range(first, min(first + count, 65536)):
+                socks.append(socket.socket())
+                socks[-1].bind(("127.0.0.1", port))
+            if len(socks) == count:
+                return first
+        except OSError:
+            pass  # somebody has one of them
+        finally:
+            for sock in socks:
+                sock.close()
+    raise BrokerError(f"no {count} free ports in a row")
+
+
 class Broker:
     """What the two brokers share. A subclass says how to start one and when it accepts connections."""
 
@@ -111,9 +130,12 @@ class Odradek(Broker):
     name = "odradek"
     clean_statuses = (0,)
 
-    def __init__(self, directory, binary, overrides=()):
+    def __init__(self, directory, binary, overrides=(), brokers=1):
         super().__init__(directory)
         self.binary = os.path.abspath(binary)
+        self.brokers = brokers
+        if brokers > 1:
+            self.port = free_ports(brokers)
         self.overrides = list(overrides)
         self.ready_path = os.path.join(directory, "ready")
 
@@ -125,6 +147,7 @@ class Odradek(Broker):
             f"log.dirs={os.path.join(self.directory, 'data')}",
             "odradek.http.listener=",
             f"log.cleaner.backoff.ms={CLEANER_BACKOFF_MS}",
+            f"odradek.virtual.brokers={self.brokers}",
             *self.overrides,
         ]
         command = [self.binary]

@@ -8,6 +8,7 @@ top set what differs from the defaults:
 
     timeout=SECONDS   60
     warnings=yes      the broker may log warnings and errors meanwhile; default no
+    brokers=N         runs only where there are that many brokers (`--brokers`, `--suite brokers`); default 1
     threads=yes       one of those that `--suite threads` runs: many connections, loops and homes at once
 
 Workers run side by side, each with a broker of its own, and take scenarios from one queue. The Java scenarios are one
@@ -44,6 +45,7 @@ class Scenario:
         self.timeout = 60
         self.warnings = False
         self.threads = False
+        self.brokers = 1
         with open(path, encoding="utf-8") as source:
             for line in (text or source.read()).splitlines()[:30]:
                 self._directive(line)
@@ -56,6 +58,8 @@ class Scenario:
                 self.timeout = float(value)
             elif key == "warnings":
                 self.warnings = value == "yes"
+            elif key == "brokers":
+                self.brokers = int(value)
             elif key == "threads":
                 self.threads = value == "yes"
             else:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "api/fetch_internal.h"
 #include "api/lookup.h"
+#include "api/nodes.h"
 #include "broker/txn_index.h"
 #include "wire/errors.gen.h"
 
@@ -34,6 +35,26 @@ static int16_t fetch_check(struct fetch *fetch, const struct topic *topic, struc
     return KAFKA_ERROR_NONE;
 }
 
+/* Where to ask instead, so that the client need not look for it. */
+static void fetch_tell_leader(struct fetch *fetch, const struct topic *topic, int32_t index,
+    struct fetch_response_partition *response)
+{
+    struct fetch_response *answer = fetch->response;
+    int32_t leader = broker_leader(fetch->broker, topic, index);
+    response->current_leader =
+        (struct fetch_response_current_leader){leader, topic_leader_epoch(topic, index)};
+    for (int32_t i = 0; i < answer->node_endpoints_count; i++) {
+        if (answer->node_endpoints[i].node_id == leader)
+            return;
+    }
+    if (answer->node_endpoints == NULL)
+        answer->node_endpoints = arena_new_n(&fetch->req->arena,
+            struct fetch_response_node_endpoint, (size_t)broker_nodes_count(fetch->broker));
+    struct node_endpoint at = node_endpoint(fetch->req, leader);
+    answer->node_endpoints[answer->node_endpoints_count++] =
+        (struct fetch_response_node_endpoint){at.node, at.host, at.port, at.rack};
+}
+
 static void fetch_prepare_ask(struct fetch *fetch, size_t index, const struct topic *topic)
 {
     const struct fetch_ask *ask = &fetch->asks[index];
@@ -42,6 +63,8 @@ static void fetch_prepare_ask(struct fetch *fetch, size_t index, const struct to
     response->partition_index = ask->name.partition;
     struct part_id id;
     response->error_code = fetch_check(fetch, topic, ask->name.topic_id, ask->name.partition, &id);
+    if (response->error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER)
+        fetch_tell_leader(fetch, topic, ask->name.partition, response);
     if (response->error_code != KAFKA_ERROR_NONE) {
         fetch->failed = true;
         return;

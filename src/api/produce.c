@@ -8,6 +8,7 @@
  */
 #include "api/fanout.h"
 #include "api/lookup.h"
+#include "api/nodes.h"
 #include "base/canary.h"
 #include "base/log.h"
 #include "broker/replicas.h"
@@ -204,6 +205,26 @@ static int16_t produce_check_topic(struct produce *produce, const struct topic *
     return KAFKA_ERROR_NONE;
 }
 
+/* Where to ask instead, so that the client need not look for it. */
+static void produce_tell_leader(struct produce *produce, const struct topic *topic, int32_t index,
+    struct produce_response_partition *response)
+{
+    struct produce_response *answer = produce->response;
+    int32_t leader = broker_leader(produce->broker, topic, index);
+    response->current_leader =
+        (struct produce_response_current_leader){leader, topic_leader_epoch(topic, index)};
+    for (int32_t i = 0; i < answer->node_endpoints_count; i++) {
+        if (answer->node_endpoints[i].node_id == leader)
+            return;
+    }
+    if (answer->node_endpoints == NULL)
+        answer->node_endpoints = arena_new_n(&produce->req->arena,
+            struct produce_response_node_endpoint, (size_t)broker_nodes_count(produce->broker));
+    struct node_endpoint at = node_endpoint(produce->req, leader);
+    answer->node_endpoints[answer->node_endpoints_count++] =
+        (struct produce_response_node_endpoint){at.node, at.host, at.port, at.rack};
+}
+
 static void produce_partition(struct produce *produce, const struct topic *topic,
     struct uuid asked_id, const struct produce_request_partition *request,
     struct produce_response_partition *response)
@@ -213,6 +234,8 @@ static void produce_partition(struct produce *produce, const struct topic *topic
     response->base_offset = -1;
     struct part_id id;
     response->error_code = produce_check_topic(produce, topic, asked_id, request->index, &id);
+    if (response->error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER)
+        produce_tell_leader(produce, topic, request->index, response);
     if (response->error_code != KAFKA_ERROR_NONE)
         return;
     struct batch_verdict verdict;

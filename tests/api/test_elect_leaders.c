@@ -75,6 +75,22 @@ END_TEST
 
 /* --- who is asked --- */
 
+START_TEST(who_does_not_lead_says_who_does)
+{
+    struct harness *harness = unbalanced();
+    struct plane_batch one = {.count = 1};
+    const struct produce_response *produced = harness_call(harness, &produce_api_codec, 12,
+        plane_produce_request(harness, "orders", UUID_ZERO, 0, plane_encode(harness, &one), 1));
+    const struct produce_response_partition *answer = plane_produced(produced);
+    ck_assert_int_eq(answer->error_code, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
+    ck_assert_int_eq(answer->current_leader.leader_id, 2);
+    ck_assert_int_eq(produced->node_endpoints_count, 1);
+    ck_assert_int_eq(produced->node_endpoints[0].node_id, 2);
+    ck_assert_int_gt(produced->node_endpoints[0].port, 0);
+    harness_free(harness);
+}
+END_TEST
+
 START_TEST(who_does_not_lead_says_so)
 {
     struct harness *harness = unbalanced();
@@ -200,7 +216,8 @@ START_TEST(fewer_brokers_take_over_what_the_others_had)
 }
 END_TEST
 
-TEST_MAIN("api/elect_leaders", the_preferred_leader_leads_again, without_names_all_that_need_it,
-    who_does_not_lead_says_so, coordinators_are_spread_and_refuse_what_is_not_theirs,
+TEST_MAIN("api/elect_leaders", the_preferred_leader_leads_again, who_does_not_lead_says_who_does,
+    without_names_all_that_need_it, who_does_not_lead_says_so,
+    coordinators_are_spread_and_refuse_what_is_not_theirs,
     a_group_is_listed_by_its_coordinator_alone, every_broker_is_shown,
     fewer_brokers_take_over_what_the_others_had)
