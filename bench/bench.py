@@ -17,42 +17,78 @@ TOP = os.path.dirname(HERE)
 sys.path[:0] = [HERE, os.path.join(TOP, "integration")]
 
 from lib import toolchain  # noqa: E402
-from rig import chart, loopback, machine, memory, page  # noqa: E402
-from rig.cases import CASES, Runner, median  # noqa: E402
+from rig import chart, clients, loopback, loops, machine, memory, page, scale  # noqa: E402
+from rig.cases import CASES, Runner, figures, median, pick  # noqa: E402
 from rig.profile import profile  # noqa: E402
 from rig.servers import Servers  # noqa: E402
 
 MEGABYTE = 1e6
+OTHERS = [
+    ("start", "start, stop, idle memory, size of the executable"),
+    ("memory", "memory under 100 producers and 100 consumers, and afterwards"),
+    ("partitions-10000", "10,000 partitions that hold data: creation, restart, kill -9, descriptors, memory"),
+    ("partitions-100000", "100,000 partitions: the same"),
+    ("loops", "the work that two loops can do, in multiples of what one can"),
+    ("clients", "what kafkajs, librdkafka, franz-go and the Java client reach by themselves"),
+    ("join", "a librdkafka group, creation to first record"),
+]
 GROSS = 2.0  # --short fails when a limit is missed by more than this factor
 
 
 class Row:
     """A line of the table."""
 
-    def __init__(self, name, title, unit, values, limit=0.0, most=True, short=True):
+    def __init__(self, name, title, unit, values, limit=0.0, most=True, against=0.0, above=False):
         self.name, self.title, self.unit, self.values = name, title, unit, values
-        self.limit, self.most, self.short = limit, most, short
+        self.limit, self.most, self.against, self.above = limit, most, against, above
         self.ratios = []
         if values.get("floor"):
             self.ratios = [ours / floor for ours, floor in zip(values["odradek"], values["floor"])]
 
     def judged(self):
         """The number that the limit speaks of."""
+        if self.above:
+            return median(ours - floor for ours, floor in zip(self.values["odradek"], self.values["floor"]))
         return median(self.ratios or self.values["odradek"])
 
+    def times_better(self):
+        """Than Apache Kafka; 0: not measured."""
+        if not self.values.get("kafka"):
+            return 0.0
+        ours, theirs = median(self.values["odradek"]), median(self.values["kafka"])
+        return theirs / ours if self.most else ours / theirs
+
     def verdict(self, factor):
-        if not self.limit:
-            return ""
-        good = self.judged() <= self.limit * factor if self.most else self.judged() >= self.limit / factor
-        return "pass" if good else "FAIL"
+        checks = []
+        if self.limit:
+            checks.append(self.judged() <= self.limit * factor if self.most else self.judged() >= self.limit / factor)
+        if self.against and self.times_better():
+            checks.append(self.times_better() >= self.against / factor)
+        return "" if not checks else "pass" if all(checks) else "FAIL"
+
+    def limits(self):
+        texts = []
+        if self.limit:
+            texts.append(f"{'floor + ' if self.above else ''}{'<=' if self.most else '>='} {self.limit:g}")
+        if self.against:
+            texts.append(f"{self.against:g} x Kafka")
+        return ", ".join(texts)
 
     def cells(self):
         shown = self.values["odradek"]
         ratio = f"{median(self.ratios):.2f} ({min(self.ratios):.2f}-{max(self.ratios):.2f})" if self.ratios else ""
         floor = f"{median(self.values['floor']):.4g}" if self.ratios else ""
-        kafka = f"{median(self.values['kafka']):.4g}" if self.values.get("kafka") else ""
-        limit = f"{'<=' if self.most else '>='} {self.limit:g}" if self.limit else ""
-        return [self.name, self.unit, f"{median(shown):.4g} ({min(shown):.4g}-{max(shown):.4g})", floor, ratio, kafka, limit]
+        kafka = f"{median(self.values['kafka']):.4g} ({self.times_better():.1f}x)" if self.times_better() else ""
+        return [self.name, self.unit, f"{median(shown):.4g} ({min(shown):.4g}-{max(shown):.4g})", floor, ratio, kafka, self.limits()]
+
+
+def case_rows(case, results):
+    for figure in figures(case):
+        values = {"odradek": [pick(result, figure.metric) * figure.scale for result in results["odradek"]],
+                  "floor": [], "kafka": [pick(result, figure.metric) * figure.scale for result in results["kafka"]]}
+        if results["floor"] and figure.floor_metric:
+            values["floor"] = [pick(result, figure.floor_metric) * figure.scale for result in results["floor"]]
+        yield Row(figure.name, figure.title, figure.unit, values, figure.limit, figure.most, figure.against, figure.above)
 
 
 def start_rows(runner, count):
@@ -64,19 +100,38 @@ def start_rows(runner, count):
     size = machine.stripped_size(runner.servers.odradek_path) / MEGABYTE
     return [
         row("start", "fork to first accepted connection, empty directory", "ms", "accept_ms", 1, 20),
-        row("start-answer", "fork to first answered request", "ms", "answer_ms", 1, 0),
+        row("start-answer", "fork to first answered request", "ms", "answer_ms", 1, 10),
         row("stop", "SIGTERM to exit", "ms", "stop_ms", 1, 0),
-        row("idle-rss", "resident memory, idle", "MB", "rss_kib", 1024 / MEGABYTE, 10),
+        row("idle-rss", "resident memory, idle", "MB", "rss_kib", 1024 / MEGABYTE, 8),
         Row("binary", "stripped dynamic executable", "MB", {"odradek": [size]}, 2),
     ]
 
 
 def memory_rows(runner, repeats, seconds):
     samples = [memory.under_load(runner, seconds) for _ in range(repeats)]
-    titles = ["idle", "peak, 100 producers and 100 consumers", "3 s after they have left"]
-    names = ["memory-idle", "memory-peak", "memory-after"]
-    return [Row(name, f"resident memory, {title}", "MB", {"odradek": [sample[i] for sample in samples]})
-            for i, (name, title) in enumerate(zip(names, titles))]
+    return [
+        Row("memory-idle", "resident memory, idle", "MB", {"odradek": [idle for idle, _, _ in samples]}),
+        Row("memory-peak", "resident memory, peak, 100 producers and 100 consumers", "MB",
+            {"odradek": [peak for _, peak, _ in samples]}, memory.BUDGET_MB),
+        Row("memory-after", "resident memory 3 s after they have left, in multiples of idle", "times",
+            {"odradek": [after / idle for idle, _, after in samples]}, 1.2),
+    ]
+
+
+def scale_rows(runner, count):
+    sample = scale.partitions(runner, count)
+    limits = scale.LIMITS[count]
+    return [Row(f"partitions-{count}-{key}", scale.TITLES[key].format(count=f"{count:,}"), scale.UNITS[key],
+                {"odradek": [value]}, limits.get(key, 0.0)) for key, value in sample.items()]
+
+
+def loops_rows(runner, repeats):
+    return [Row(name, title, "times", {"odradek": factors}, 1.7, most=False) for name, title, factors in loops.factors(runner, repeats)]
+
+
+def client_rows(runner, repeats, with_kafka):
+    for name, title, values in clients.throughput(runner, repeats, with_kafka):
+        yield Row(name, title, "MB/s", values, most=False, against=1.0 if with_kafka else 0.0)
 
 
 def join_row(runner, build, count, with_kafka):
@@ -124,10 +179,16 @@ def run_cases(options, runner, seconds):
         yield from start_rows(runner, 5 if options.short else 9)
     for case in CASES:
         if wanted(options, case.name, case.short):
-            values = runner.measure(case, repeats, options.kafka)
-            yield Row(case.name, case.title, case.unit, values, case.limit, case.most)
+            yield from case_rows(case, runner.measure(case, repeats, options.kafka))
     if wanted(options, "memory", short=False):
         yield from memory_rows(runner, min(repeats, 3), seconds)
+    for count in sorted(scale.LIMITS):
+        if wanted(options, f"partitions-{count}", short=False):
+            yield from scale_rows(runner, count)
+    if wanted(options, "loops", short=False):
+        yield from loops_rows(runner, repeats)
+    if wanted(options, "clients", short=False):
+        yield from client_rows(runner, min(repeats, 3), options.kafka)
     if wanted(options, "join"):
         yield join_row(runner, options.build, 5 if options.short else 9, options.kafka)
 
@@ -136,7 +197,7 @@ def save(rows, runner, about):
     folder = os.path.join(HERE, "out")
     path = os.path.join(folder, time.strftime("%Y%m%d-%H%M%S") + ".json")
     table = [{"name": row.name, "title": row.title, "unit": row.unit, "values": row.values, "ratios": row.ratios,
-              "limit": row.limit, "most": row.most} for row in rows]
+              "limit": row.limit, "most": row.most, "against": row.against, "above": row.above} for row in rows]
     with open(path, "w", encoding="utf-8") as out:
         json.dump({"machine": about, "rows": table, "runs": runner.raw}, out, indent=1)
     return os.path.relpath(path, TOP)
@@ -144,10 +205,14 @@ def save(rows, runner, about):
 
 def main():
     options = parse()
+    options.build = os.path.abspath(options.build)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped and directories removed on the way out
     if options.list:
         for case in CASES:
-            print(f"{case.name:18} {case.title}")
+            for figure in figures(case):
+                print(f"{figure.name:22} {figure.title}")
+        for name, title in OTHERS:
+            print(f"{name:22} {title}")
         return 0
     if options.kafka:
         try:

@@ -31,60 +31,118 @@ class Case:
     most: bool = True  # the limit is the most it may be; otherwise the least
     short: bool = True  # part of --short
     kafka: bool = True  # --kafka measures it too
+    against: float = 0.0  # at least this many times better than Apache Kafka
+    floor_mode: str = ""  # of the generator towards the floor, where it is another one
+    floor_metric: str = ""
+    above: bool = False  # the limit is of the difference to the floor, not of the ratio
+    more: tuple = ()  # Figure: other numbers of the same runs
+
+
+@dataclasses.dataclass
+class Figure:
+    """A further number of a case's runs; a row of its own."""
+
+    name: str
+    title: str
+    metric: str
+    unit: str
+    scale: float = 1.0
+    limit: float = 0.0
+    most: bool = True
+    against: float = 0.0
+    floor_metric: str = ""
+    above: bool = False
 
 
 INGEST = "server_cpu_s_per_gib"
+FILL = {"record-size": 1000, "batch-size": 65536, "batches": 1, "depth": 8}
+KIBIBYTE_RECORDS = {"record-size": 1024, "batch-size": 65536, "connections": 2, "depth": 4}
+
+
+def cpu_against_kafka(name):
+    return (Figure(name + "-cpu", "the same, broker CPU", INGEST, "CPU s/GiB", against=8.0),)
+
 
 CASES = [
     Case("ingest-1x1m", "produce, 1 MiB requests of one batch", INGEST, "CPU s/GiB", "produce",
-         {"record-size": 1000, "batch-size": 1040000, "depth": 4}, floor="ingest", limit=2.0),
+         {"record-size": 1000, "batch-size": 1040000, "depth": 4}, floor="ingest", limit=1.3),
     Case("ingest-16x64k", "produce, 1 MiB requests of 16 batches for 16 partitions", INGEST, "CPU s/GiB", "produce",
          {"record-size": 1000, "batch-size": 65536, "partitions": 16, "batches": 16, "depth": 4}, floor="ingest", limit=2.0),
     Case("ingest-16k-100c", "produce, 16 KiB requests over 100 connections", INGEST, "CPU s/GiB", "produce",
-         {"record-size": 1000, "batch-size": 16384, "partitions": 16, "connections": 100}, floor="ingest", short=False),
-    Case("ingest-64k-1000p", "produce, 64 KiB requests over 1,000 partitions", INGEST, "CPU s/GiB", "produce",
-         {"record-size": 1000, "batch-size": 65536, "partitions": 1000, "connections": 4, "depth": 4}, floor="ingest", short=False),
+         {"record-size": 1000, "batch-size": 16384, "partitions": 16, "connections": 100}, floor="ingest", limit=1.6),
+    Case("ingest-64k-1000p", "produce, 64 KiB requests over 1,000 partitions that hold data", INGEST, "CPU s/GiB", "produce",
+         {"record-size": 1000, "batch-size": 65536, "partitions": 1000, "connections": 4, "depth": 4},
+         fill={"record-size": 1000, "batch-size": 1100, "partitions": 1000, "connections": 4, "depth": 4, "mebibytes": 2},
+         floor="ingest", short=False, kafka=False),
     Case("ingest-acks-all", "produce, 1 MiB requests of one batch, acks=all", INGEST, "CPU s/GiB", "produce",
          {"record-size": 1000, "batch-size": 1040000, "depth": 4, "acks": "all"}, floor="ingest", short=False),
     Case("fetch-1m", "fetch from the page cache, 1 MiB answers", INGEST, "CPU s/GiB", "fetch",
-         {"rewind": True, "fetch-size": MEBIBYTE},
-         fill={"record-size": 1000, "batch-size": 65536, "batches": 1, "depth": 8},
-         floor="sendfile", floor_settings=("--response-size", "1048576"), limit=1.5),
+         {"rewind": True, "fetch-size": MEBIBYTE}, fill=FILL,
+         floor="sendfile", floor_settings=("--response-size", "1048576"), limit=1.2),
     Case("fetch-64k", "fetch from the page cache, 64 KiB answers", INGEST, "CPU s/GiB", "fetch",
-         {"rewind": True, "fetch-size": 66000},
-         fill={"record-size": 1000, "batch-size": 65536, "batches": 1, "depth": 8},
-         floor="sendfile", floor_settings=("--response-size", "65536"), short=False),
-    Case("fetch-fanout-5", "fetch, five consumers of everything", INGEST, "CPU s/GiB", "fetch",
-         {"rewind": True, "fetch-size": MEBIBYTE, "connections": 5},
-         fill={"record-size": 1000, "batch-size": 65536, "batches": 1, "depth": 8},
-         floor="sendfile", floor_settings=("--response-size", "1048576"), short=False),
+         {"rewind": True, "fetch-size": 66000}, fill=FILL,
+         floor="sendfile", floor_settings=("--response-size", "65536"), limit=1.5, short=False),
+    Case("fetch-fanout-5", "fetch, five consumers of everything", "mib_per_s", "MiB/s", "fetch",
+         {"rewind": True, "fetch-size": MEBIBYTE, "connections": 5}, fill=FILL, most=False, short=False, against=3.0,
+         more=cpu_against_kafka("fetch-fanout-5")),
+    Case("throughput-1p", "produce, 1 KiB records in 64 KiB batches, 1 partition", "mib_per_s", "MiB/s", "produce",
+         {**KIBIBYTE_RECORDS}, most=False, short=False, against=4.0, more=cpu_against_kafka("throughput-1p")),
+    Case("throughput-16p", "the same, 16 partitions", "mib_per_s", "MiB/s", "produce",
+         {**KIBIBYTE_RECORDS, "partitions": 16}, most=False, short=False, against=4.0, more=cpu_against_kafka("throughput-16p")),
+    Case("throughput-1000p", "the same, 1,000 partitions that hold data", "mib_per_s", "MiB/s", "produce",
+         {**KIBIBYTE_RECORDS, "partitions": 1000},
+         fill={"record-size": 1000, "batch-size": 1100, "partitions": 1000, "connections": 4, "depth": 4, "mebibytes": 2},
+         most=False, short=False, against=4.0, more=cpu_against_kafka("throughput-1000p")),
     Case("records-100b", "produce, 100-byte records in 16 KiB batches", "records_per_s", "M records/s", "produce",
-         {"record-size": 100, "batch-size": 16384, "partitions": 4, "connections": 4, "depth": 8}, scale=1e-6, limit=1.0, most=False),
+         {"record-size": 100, "batch-size": 16384, "partitions": 4, "connections": 4, "depth": 8}, scale=1e-6, limit=2.0, most=False),
     Case("records-100b-cpu", "the same, broker CPU", INGEST, "CPU s/GiB", "produce",
          {"record-size": 100, "batch-size": 16384, "partitions": 4, "connections": 4, "depth": 8}, floor="ingest", short=False),
     Case("pingpong-1", "ApiVersions, 1 connection", "requests_per_s", "requests/s", "pingpong",
-         {"connections": 1}, floor="pingpong", short=False, most=False),
+         {"connections": 1}, floor="pingpong", short=False, limit=0.7, most=False),
+    Case("pingpong-10", "ApiVersions, 10 connections", "requests_per_s", "requests/s", "pingpong",
+         {"connections": 10}, floor="pingpong", short=False, limit=0.7, most=False),
     Case("pingpong-100", "ApiVersions, 100 connections", "requests_per_s", "requests/s", "pingpong",
-         {"connections": 100}, floor="pingpong", most=False),
+         {"connections": 100}, floor="pingpong", limit=0.7, most=False,
+         more=(Figure("pingpong-100-cpu", "the same, broker CPU", "server_cpu_us_per_request", "CPU us/request",
+                      floor_metric="server_cpu_us_per_request"),)),
     Case("pingpong-1000", "ApiVersions, 1,000 connections", "requests_per_s", "requests/s", "pingpong",
-         {"connections": 1000}, floor="pingpong", short=False, most=False),
-    Case("pingpong-100-cpu", "ApiVersions, 100 connections, broker CPU", "server_cpu_us_per_request", "CPU us/request",
-         "pingpong", {"connections": 100}, floor="pingpong", short=False),
+         {"connections": 1000}, floor="pingpong", short=False, limit=0.7, most=False),
     Case("heartbeat-100", "Heartbeat, 100 connections", "requests_per_s", "requests/s", "pingpong",
-         {"connections": 100, "api": "heartbeat"}, floor="pingpong", floor_settings=("--reply-size", "10"), short=False, most=False),
+         {"connections": 100, "api": "heartbeat"}, floor="pingpong", floor_settings=("--reply-size", "10"), short=False,
+         limit=0.7, most=False),
     Case("wake", "a parked fetch, from the append's send to its answer, median", "latency_us.p50", "ms", "wake",
          {"count": 500, "record-size": 100}, scale=1e-3, limit=1.0),
-    Case("idle-connections", "resident memory of a connection that idles, of 10,000", "kib_per_connection", "KiB", "hold",
-         {"connections": 10000}, short=False),
-    Case("e2e-p50", "10,000 records/s of 1 KiB, produce to fetch, median", "latency_us.p50", "ms", "e2e",
-         {"batch-size": 1, "rate": 10000}, scale=1e-3, short=False),
-    Case("e2e-p99", "the same, 99th percentile", "latency_us.p99", "ms", "e2e",
-         {"batch-size": 1, "rate": 10000}, scale=1e-3, short=False),
+    Case("idle-connections", "resident memory of a connection that idles, of 10,000", "kib_per_connection", "KB", "hold",
+         {"connections": 10000}, scale=1.024, limit=8.0, short=False),
+    Case("e2e-p50", "10,000 records/s of 1 KiB, produce to fetch, median; limit above the ping-pong floor's", "latency_us.p50", "ms",
+         "e2e", {"batch-size": 1, "rate": 10000}, scale=1e-3, limit=0.2, short=False,
+         floor="pingpong", floor_settings=("--reply-size", "60"), floor_mode="pingpong", above=True,
+         more=(Figure("e2e-p99", "the same, 99th percentile", "latency_us.p99", "ms", 1e-3, against=5.0,
+                      floor_metric="latency_us.p99"),
+               Figure("e2e-p99.9", "the same, 99.9th percentile", "latency_us.p999", "ms", 1e-3, limit=2.0,
+                      floor_metric="latency_us.p999", above=True))),
+    Case("e2e-all-p50", "1,000 records/s of 1 KiB at acks=all, produce to acknowledgement, median", "ack_us.p50", "ms",
+         "e2e", {"batch-size": 1, "rate": 1000, "acks": "all"}, scale=1e-3, short=False,
+         more=(Figure("e2e-all-p99", "the same, 99th percentile", "ack_us.p99", "ms", 1e-3),)),
 ]
+
+
+def figures(case):
+    """The case's own number first, then what else its runs tell."""
+    yield Figure(case.name, case.title, case.metric, case.unit, case.scale, case.limit, case.most, case.against,
+                 case.floor_metric or case.metric, case.above)
+    yield from case.more
+
+
+def pick(result, metric):
+    for key in metric.split("."):
+        result = result[key]
+    return result
 
 
 class Runner:
     def __init__(self, build, servers, seconds, mebibytes):
+        self.build = build
         self.loadgen_path = os.path.join(build, "bench", "loadgen")
         self.servers = servers
         self.seconds = seconds
@@ -109,56 +167,55 @@ class Runner:
         return result
 
     def once(self, case, subject, server):
-        """One run of a case against a running server; the metric's value."""
+        """One run of a case against a running server; the generator's result."""
         self.topic = next(self.topics)
         common = {"topic": self.topic}
         note = {"case": case.name, "subject": subject}
+        mode = case.mode
         if subject == "floor":
             settings = {**case.settings, **case.floor_load, "floor": True}
+            mode = case.floor_mode or mode
         else:
             settings = {**case.settings, **common, "create": True}
         if case.fill and subject != "floor":
-            self.loadgen("produce", server, {**case.fill, **common, "create": True, "seconds": 60, "warmup-ms": 0,
-                                             "mebibytes": 512}, {**note, "fill": True})
-        if case.mode == "produce":
+            self.loadgen("produce", server, {"seconds": 60, "warmup-ms": 0, "mebibytes": 512, **case.fill, **common,
+                                             "create": True}, {**note, "fill": True})
+        if mode == "produce":
             settings = {**settings, "mebibytes": self.mebibytes}
-        if case.mode not in ("wake", "hold"):
+        if mode not in ("wake", "hold"):
             settings = {**settings, "seconds": self.seconds}
-        value = self.loadgen(case.mode, server, settings, note)
-        for key in case.metric.split("."):
-            value = value[key]
-        return value * case.scale
+        return self.loadgen(mode, server, settings, note)
 
     def floor_settings(self, case):
         if case.floor == "pingpong" and not case.floor_settings:
             return ("--reply-size", str(round(self.raw[-1]["result"]["reply_bytes"])))
         return case.floor_settings
 
-    def pair(self, case, values):
+    def pair(self, case, results):
         """One run of the broker and one of the floor."""
         with self.servers.running("odradek") as server:
-            values["odradek"].append(self.once(case, "odradek", server))
+            results["odradek"].append(self.once(case, "odradek", server))
             if case.floor == "sendfile":
                 # The floor sends the broker's own file: how its pages lie in memory decides what sending them costs.
                 log = os.path.join(server.directory, "data", self.topic + "-0", "0" * 20 + ".log")
-                values["floor"].append(self.floor_once(case, ("--file", log, *case.floor_settings)))
+                results["floor"].append(self.floor_once(case, ("--file", log, *case.floor_settings)))
         if case.floor and case.floor != "sendfile":
-            values["floor"].append(self.floor_once(case, self.floor_settings(case)))
+            results["floor"].append(self.floor_once(case, self.floor_settings(case)))
 
     def floor_once(self, case, settings):
         with self.servers.running("floor", case.floor, settings) as server:
             return self.once(case, "floor", server)
 
     def measure(self, case, repeats, with_kafka):
-        """Interleaved runs. Returns {subject: [values]}; values of the same index belong to one pair."""
-        values = {"odradek": [], "floor": []}
+        """Interleaved runs. Returns {subject: [results]}; results of the same index belong to one pair."""
+        results = {"odradek": [], "floor": [], "kafka": []}
         for _ in range(repeats):
-            self.pair(case, values)
+            self.pair(case, results)
         if with_kafka and case.kafka:
             with self.servers.running("kafka") as server:
                 self.once(case, "kafka-warmup", server)
-                values["kafka"] = [self.once(case, "kafka", server) for _ in range(min(repeats, 3))]
-        return values
+                results["kafka"] = [self.once(case, "kafka", server) for _ in range(min(repeats, 3))]
+        return results
 
     def start_samples(self, count):
         """Start, stop and idle memory of the broker, each on a directory that does not exist yet."""

@@ -5,6 +5,7 @@ import subprocess
 import time
 
 SETTLE_SECONDS = 3
+BUDGET_MB = (64 << 20) / 1e6
 SAMPLE_SECONDS = 0.05
 
 

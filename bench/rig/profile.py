@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 
+from .cases import pick
+
 TOP_SYMBOLS = 40
 
 
@@ -37,8 +39,8 @@ def profile(runner, case):
             pid = str(server.process.pid)
             data = os.path.join(os.path.dirname(runner.servers.scratch), f"{case.name}.perf")
             watch = ["perf", "record", "-q", "-g", "-o", data, "-p", pid] if tool == "perf" else ["strace", "-c", "-f", "-p", pid]
-            value, errors = attached(watch, lambda: runner.once(case, "odradek", server))
-        print(f"\n## {case.name} under {tool}: {value:.4g} {case.unit}")
+            result, errors = attached(watch, lambda: runner.once(case, "odradek", server))
+        print(f"\n## {case.name} under {tool}: {pick(result, case.metric) * case.scale:.4g} {case.unit}")
         print(symbols(data) if tool == "perf" else errors)
         requests = runner.raw[-1]["result"].get("requests")
         if requests:

@@ -61,6 +61,13 @@ class Servers:
         self.scratch = scratch
         self.overrides = overrides
 
+    @classmethod
+    def like(cls, other, overrides):
+        """The same servers with other settings of the broker."""
+        servers = cls("", other.scratch, overrides)
+        servers.odradek_path, servers.floors_path = other.odradek_path, other.floors_path
+        return servers
+
     @contextlib.contextmanager
     def directory(self):
         path = tempfile.mkdtemp(dir=self.scratch)
