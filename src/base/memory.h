@@ -25,6 +25,9 @@ char *xstrdup(const char *str);
 char *xstrdup_slice(struct slice s);
 char *xasprintf(const char *format, ...) _printf_(1, 2);
 
+/* Freed memory goes back to the system as far as it can: after a burst. Takes milliseconds. */
+void memory_trim(void);
+
 /* Hand over ownership: returns the pointer and leaves NULL behind. */
 #define steal(pointer)                                    \
     __extension__({                                       \

@@ -149,6 +149,7 @@ static void door_on_drain(struct loop_msg *msg)
     struct net_loop *nl = container_of(msg, struct net_loop, stop_msg);
     struct conn *conn;
     nl->draining = true;
+    timer_stop(&nl->trim);
     list_for_each_entry (conn, &nl->conns, link)
         conn_schedule(conn);
     loop_post(nl->net->loops[0], msg, door_on_stop_done);

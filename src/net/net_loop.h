@@ -10,8 +10,9 @@
 
 #include <stdatomic.h>
 
-#define NET_READ_SIZE          ((size_t)64 * 1024) /* bytes taken by one read of small frames */
-#define NET_SPARE_REQUESTS_MAX 64
+#define NET_READ_SIZE            ((size_t)64 * 1024) /* bytes taken by one read of small frames */
+#define NET_SPARE_REQUESTS_MAX   64
+#define NET_SPARE_REQUESTS_QUIET 4 /* spare requests that a quiet loop keeps */
 
 struct net_request;
 struct conn;
@@ -31,6 +32,10 @@ struct net_loop {
     struct list_link spare_requests; /* struct request.link, hottest first */
     unsigned n_spare_requests;
 
+    /* Looks once a second, while there is something to give back, whether the burst is over. */
+    struct timer trim;
+    uint64_t trim_requests, trim_bytes; /* the counters when it looked last */
+
     struct loop_msg stop_msg, kill_msg; /* net_stop's */
 
     /* written by the loop, read by net_get_stats */
@@ -45,6 +50,8 @@ void net_loop_charge(struct net_loop *nl, size_t size);
 /* Lets starved connections go on when this brings the loop under its budget. */
 void net_loop_discharge(struct net_loop *nl, size_t size);
 bool net_loop_over_budget(const struct net_loop *nl);
+/* Memory was kept for reuse: when the loop has become quiet it goes back to the system. */
+void net_loop_trim_later(struct net_loop *nl);
 /* `conn` no longer needs the favour: the next starved one with a begun frame may have it. */
 void net_loop_end_favour(struct net_loop *nl, struct conn *conn);
 

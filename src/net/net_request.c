@@ -135,6 +135,7 @@ void net_request_free(struct net_request *nr)
     net_request_recycle(nr);
     list_prepend(&nl->spare_requests, &nr->req.link);
     nl->n_spare_requests++;
+    net_loop_trim_later(nl);
 }
 
 /* --- at home --- */

@@ -510,9 +510,63 @@ START_TEST(conn_adopted_socket_pair)
 }
 END_TEST
 
-TEST_MAIN("net/conn", conn_half_a_frame_has_a_deadline, conn_a_trickle_does_not_move_the_deadline,
-    conn_idle_ones_are_closed_but_not_waiting_ones, conn_in_flight_limit_n_and_one_more,
-    conn_peer_that_does_not_read, conn_memory_budget_is_shared,
+/* --- memory kept for reuse --- */
+
+struct kept {
+    unsigned blocks, spares;
+    bool timer;
+};
+
+static void read_kept(void *arg)
+{
+    const struct net_loop *nl = &harness.net->net_loops[0];
+    *(struct kept *)arg = (struct kept){
+        nl->frames.count,
+        nl->n_spare_requests,
+        timer_running(&nl->trim),
+    };
+}
+
+static struct kept kept_now(void)
+{
+    struct kept kept;
+    harness_call(harness.loops.loop[0], read_kept, &kept);
+    return kept;
+}
+
+START_TEST(conn_memory_of_a_burst_goes_back)
+{
+    enum { COUNT = 20, PAYLOAD = 100000 };
+    static uint8_t payload[PAYLOAD];
+    struct buffer frames = {0};
+    harness_init();
+    harness_start(1);
+    int fd = client_connect();
+    for (int i = 0; i < COUNT; i++)
+        frame_append_request(&frames, 0, 0, TOY_DONE, i, "g", slice_make(payload, 100));
+    frame_append_request(&frames, 0, 0, TOY_DONE, COUNT, "g", slice_make(payload, PAYLOAD));
+    client_send(fd, frames.data, frames.size);
+    for (int i = 0; i <= COUNT; i++)
+        client_expect_echo(fd, i, slice_make(payload, i < COUNT ? 100 : PAYLOAD));
+    struct kept kept = kept_now();
+    ck_assert_uint_ge(kept.blocks, 1);
+    ck_assert(kept.timer);
+    for (int i = 0; i < 100 && kept.timer; i++) {
+        usleep(100000);
+        kept = kept_now();
+    }
+    ck_assert(!kept.timer);
+    ck_assert_uint_eq(kept.blocks, 0);
+    ck_assert_uint_le(kept.spares, NET_SPARE_REQUESTS_QUIET);
+    buffer_deinit(&frames);
+    close(fd);
+    harness_stop(1000);
+}
+END_TEST
+
+TEST_MAIN("net/conn", conn_memory_of_a_burst_goes_back, conn_half_a_frame_has_a_deadline,
+    conn_a_trickle_does_not_move_the_deadline, conn_idle_ones_are_closed_but_not_waiting_ones,
+    conn_in_flight_limit_n_and_one_more, conn_peer_that_does_not_read, conn_memory_budget_is_shared,
     conn_memory_follows_bytes_not_promises, conn_limit_of_all, conn_limit_per_address,
     conn_spread_evenly_over_loops, conn_death_cancels, conn_death_cancels_at_the_limit,
     conn_reset_cancels, conn_reset_cancels_at_the_limit, conn_last_words_are_heard,
