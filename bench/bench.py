@@ -113,7 +113,7 @@ def memory_rows(runner, repeats, seconds):
         Row("memory-idle", "resident memory, idle", "MB", {"odradek": [idle for idle, _, _ in samples]}),
         Row("memory-peak", "resident memory, peak, 100 producers and 100 consumers", "MB",
             {"odradek": [peak for _, peak, _ in samples]}, memory.BUDGET_MB),
-        Row("memory-after", "resident memory 3 s after they have left, in multiples of idle", "times",
+        Row("memory-after", "resident memory 5 s after they have left, in multiples of idle", "times",
             {"odradek": [after / idle for idle, _, after in samples]}, 1.2),
     ]
 

@@ -4,7 +4,7 @@
 import subprocess
 import time
 
-SETTLE_SECONDS = 3
+SETTLE_SECONDS = 5
 BUDGET_MB = (64 << 20) / 1e6
 SAMPLE_SECONDS = 0.05
 
