@@ -3,9 +3,10 @@
 
     python3 tests/canaries.py BUILD [--only NUMBER,..] [--long] [--find]
 
-A catcher is a test program (`store/test_commit`) of the canary build. It must pass with no canary on, otherwise
-its failures prove nothing; then it is run once for each canary that it has to catch. A catcher that does not end in time
-has caught its canary, too: in the ordinary run it would have failed.
+A catcher is a test program (`store/test_commit`) of the canary build, or `sim`, the simulator's crash states for some seconds.
+It must pass with no canary on, otherwise its failures prove nothing; then it is run once for each canary that it has to
+catch; where a canary has several catchers, each has to. A catcher that does not end in time has caught its canary, too:
+in the ordinary run it would have failed.
 
 --find   runs every test program for each canary and names those that catch it
 --long   afterwards the workload checker (integration/check) against the broker with each canary that real clients can meet
@@ -23,6 +24,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIMIT_SECONDS = 60  # with no canary on; with one, ten times what it took without, and at least LEAST_SECONDS
 LEAST_SECONDS = 8
+SIM_SECONDS = 4
 ROW = re.compile(r'^\s*X\(\s*(\d+),\s*(\w+),\s*"(\w+)",\s*"([^"]+)",\s*"([^"]+)"\)', re.MULTILINE)
 # What a run of real clients with kills can tell from outside; the rest needs a power loss, a damaged file, a request from the
 # past, or a look inside.
@@ -33,8 +35,9 @@ SEEN_BY_CLIENTS = {
 
 class Canary:
     def __init__(self, row):
-        number, self.name, self.module, self.catcher, self.what = row
+        number, self.name, self.module, catchers, self.what = row
         self.number = int(number)
+        self.catchers = catchers.split()
 
     def __str__(self):
         return f"{self.number} {self.name} ({self.what})"
@@ -52,11 +55,14 @@ def table():
 def programs(build):
     """Test name -> (command, environment)."""
     listed = subprocess.run(["meson", "introspect", "--tests", build], check=True, capture_output=True, text=True).stdout
-    return {
+    found = {
         test["name"]: (test["cmd"], test["env"])
         for test in json.loads(listed)
         if "odradek:unit" in test["suite"] and "/" in test["name"]
     }
+    simulator = os.path.join(build, "tests", "sim", "sim")
+    found["sim"] = ([simulator, "states", "--seconds", str(SIM_SECONDS), "--jobs", "1"], {})
+    return found
 
 
 def run(program, number, limit=LIMIT_SECONDS):
@@ -68,7 +74,7 @@ def run(program, number, limit=LIMIT_SECONDS):
             env={**os.environ, **env, "ODRADEK_CANARY": str(number)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
             timeout=limit,
             check=False,
         )
@@ -77,8 +83,11 @@ def run(program, number, limit=LIMIT_SECONDS):
     bad = re.search(rb"^not ok.*$", done.stdout, re.MULTILINE)
     if bad:
         return bad[0].decode("utf-8", "replace")[:150]
-    plan = re.search(rb"^1\.\.(\d+)", done.stdout, re.MULTILINE)
-    if done.returncode != 0 or not plan:
+    bad = re.search(rb"^VIOLATION .*$", done.stdout, re.MULTILINE)
+    if bad and done.returncode != 0:
+        return bad[0].decode("utf-8", "replace")[:150]
+    ended = re.search(rb"^1\.\.(\d+)|^states: \d+ passed", done.stdout, re.MULTILINE)
+    if done.returncode != 0 or not ended:
         return f"ended with {done.returncode}"
     return None
 
@@ -90,7 +99,7 @@ def timed(program):
 
 def hunt(canaries, tests, jobs):
     """Runs the catchers; returns (caught, missed)."""
-    catchers = sorted({canary.catcher for canary in canaries})
+    catchers = sorted({catcher for canary in canaries for catcher in canary.catchers})
     unknown = [name for name in catchers if name not in tests]
     if unknown:
         sys.exit(f"src/base/canary.h names catchers that are no unit tests: {', '.join(unknown)}")
@@ -98,17 +107,20 @@ def hunt(canaries, tests, jobs):
         clean = {name: pool.submit(timed, tests[name]) for name in catchers}
         limits = {name: max(LEAST_SECONDS, 10 * trial.result()[1]) for name, trial in clean.items()}
         trials = {
-            canary: pool.submit(run, tests[canary.catcher], canary.number, limits[canary.catcher]) for canary in canaries
+            (canary, name): pool.submit(run, tests[name], canary.number, limits[name])
+            for canary in canaries
+            for name in canary.catchers
         }
     sick = {name for name, trial in clean.items() if trial.result()[0] is not None}
     for name in sorted(sick):
         print(f"FAIL {name} fails without a canary, too: {clean[name].result()[0]}")
     caught = missed = 0
-    for canary, trial in trials.items():
-        how = trial.result()
-        good = how is not None and canary.catcher not in sick
+    for canary in canaries:
+        hows = {name: trials[canary, name].result() for name in canary.catchers}
+        good = all(how is not None and name not in sick for name, how in hows.items())
         caught, missed = caught + good, missed + (not good)
-        print(f"{'ok' if good else 'FAIL'} canary {canary}: {canary.catcher}: {how or 'passed, though it must not'}")
+        for name, how in hows.items():
+            print(f"{'ok' if good else 'FAIL'} canary {canary}: {name}: {how or 'passed, though it must not'}")
     return caught, missed
 
 

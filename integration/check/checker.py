@@ -216,7 +216,7 @@ class Run:
             late = life.ended + LATE_SECONDS * SECOND
             asked = {}
             for event in life.events:
-                if event.get("f") != "commit":
+                if event.get("f") != "commit" or event["e"] == "end":
                     continue
                 if event["e"] == "invoke":
                     asked[event["n"]] = entries = []

@@ -181,7 +181,7 @@ static rd_kafka_t *producer_new(bool transactional)
 
 static void give_up(const char *what, const char *why)
 {
-    note("\"e\":\"end\",\"f\":\"%s\",\"why\":\"%s\"", what, why);
+    note("\"e\":\"end\",\"at\":\"%s\",\"why\":\"%s\"", what, why);
     _exit(STATUS_AGAIN);
 }
 

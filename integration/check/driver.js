@@ -57,7 +57,7 @@ const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 const why = error => `${error.type ?? error.name ?? error}`
 
 function giveUp(what, reason) {
-  note({ e: 'end', f: what, why: reason })
+  note({ e: 'end', at: what, why: reason })
   process.exit(AGAIN)
 }
 

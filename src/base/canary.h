@@ -7,19 +7,19 @@
  * nothing of them is compiled. In such a build the environment variable ODRADEK_CANARY picks one by
  * its number for the whole run; 0 or nothing is the broker as it should be.
  *
- * The table is the only list: number, name, module, what has to catch it (a test program as
- * MODULE/NAME, or a suite of script/canaries), and what it breaks. Numbers are never used again.
+ * The table is the only list: number, name, module, what has to catch it (test programs as
+ * MODULE/NAME; sim: the simulator), and what it breaks. Numbers are never used again.
  */
 #include <stdbool.h>
 
 /* clang-format off */
 #define CANARIES(X) \
-    X( 1, ACK_BEFORE_SYNC, "store", "store/test_commit", "acks=all is answered before the medium has the batch") \
-    X( 2, NO_DIR_SYNC, "store", "store/test_commit", "the directory of a new segment is not synced") \
+    X( 1, ACK_BEFORE_SYNC, "store", "store/test_commit sim", "acks=all is answered before the medium has the batch") \
+    X( 2, NO_DIR_SYNC, "store", "store/test_commit sim", "the directory of a new segment is not synced") \
     X( 3, SYNC_RETRIED, "store", "store/test_commit", "a failed sync is tried again on the same file") \
     X( 4, CUT_TOO_LOW, "store", "store/test_recovery", "damage below the recovery point cuts the log there") \
-    X( 5, TAIL_BELIEVED, "store", "store/test_recovery", "recovery takes a batch with a wrong checksum") \
-    X( 6, BEHIND_CUT_KEPT, "store", "store/test_recovery", "segments behind the cut stay in the log") \
+    X( 5, TAIL_BELIEVED, "store", "store/test_recovery sim", "recovery takes a batch with a wrong checksum") \
+    X( 6, BEHIND_CUT_KEPT, "store", "store/test_recovery sim", "segments behind the cut stay in the log") \
     X( 7, STALE_INDEX, "store", "store/test_segment", "an index entry is believed without looking at the batch") \
     X( 8, HIGH_WATERMARK_EARLY, "store", "store/test_local", "readers are told of records that are not written yet") \
     X( 9, RETENTION_WRONG_END, "store", "store/test_calls", "retention removes the newest sealed segment, not the oldest") \
