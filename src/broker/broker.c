@@ -195,19 +195,27 @@ static uint32_t java_hash(struct slice s)
     return hash;
 }
 
+/* Kafka takes the absolute value here (and for keys clears the sign): committed offsets of a
+ * directory that was carried over are found only where Kafka put them. */
+static int32_t java_hash_partition(struct slice s, int32_t count)
+{
+    int32_t hash = (int32_t)java_hash(s);
+    return (hash == INT32_MIN ? 0 : abs(hash)) % count;
+}
+
 int32_t broker_group_partition(struct broker *broker, struct slice group)
 {
     struct image *image = broker_image(broker);
     int32_t count = image->offsets != NULL ? image->offsets->partitions_count
                                            : image->settings->group.offsets_partitions;
-    return (int32_t)(java_hash(group) & INT32_MAX) % count;
+    return java_hash_partition(group, count);
 }
 
 int32_t broker_txn_partition(struct broker *broker, struct slice transactional_id)
 {
     const struct topic *topic = broker_image(broker)->transactions;
     assert(topic != NULL);
-    return (int32_t)(java_hash(transactional_id) & INT32_MAX) % topic->partitions_count;
+    return java_hash_partition(transactional_id, topic->partitions_count);
 }
 
 struct loop *broker_group_home(struct broker *broker, struct slice group)
@@ -464,6 +472,12 @@ static int broker_open(struct broker *broker, const char *cluster_id)
     if (r < 0)
         return error_trace(r);
     broker_load_dynamic(broker);
+    r = topics_adopt(broker);
+    if (r < 0) {
+        log_error("data.unusable", "dir=%s error=%s",
+            log_quote(slice_from_str(broker->data_dir)).str, log_errno(-r).str);
+        return error_trace(r);
+    }
     producer_ids_init(broker);
     advertise_init(broker);
     return broker_load_image(broker);

@@ -87,7 +87,11 @@ void topics_init(struct broker *broker, struct image *image);
 /* No further batch; `idle` when none is under way (maybe at once). */
 void topics_stop(struct broker *broker, void (*idle)(struct broker *broker));
 void topics_deinit(struct broker *broker);
+/* adopt.c: topics that lie in the data directory and are not known. Before the loops run; blocks.
+ * 0 or -errno. */
+int topics_adopt(struct broker *broker);
 /* producer_ids.c */
+#define PRODUCER_IDS_KEY SLICE_LIT("producer_ids") /* in meta: the first that is not reserved */
 void producer_ids_init(struct broker *broker);
 
 /* identity.c: reads or creates meta.properties; fills node and cluster id. */

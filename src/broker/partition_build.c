@@ -123,6 +123,12 @@ void partition_save(struct partition *partition, bool now)
     producers_save(&partition->producers, &blob);
     partition_ops(partition)->part_snapshot_put(
         partition->part, state.log_end, buffer_slice(&blob));
+    if (partition_ops(partition)->part_aborted_put != NULL) {
+        blob.size = 0;
+        txn_index_aborted(&partition->producers.txns, &blob);
+        partition_ops(partition)->part_aborted_put(
+            partition->part, (const void *)blob.data, blob.size / sizeof(struct engine_aborted));
+    }
     partition->size_since_snapshot = 0;
     partition->changed_since_snapshot = false;
 }

@@ -11,7 +11,6 @@
 #include "broker/broker_internal.h"
 
 #define PRODUCER_IDS_BLOCK 1000
-#define PRODUCER_IDS_KEY   SLICE_LIT("producer_ids")
 
 static void ids_serve(struct broker *broker);
 

@@ -6,7 +6,9 @@
  * when its producer has none open, which is only right when the coordinator knows of it
  * (PRODUCERS_UNVERIFIED); a marker closes it.
  *
- * Snapshot: magic | CRC32C of what follows | count | producers, longest inactive first:
+ * Snapshot: Kafka's array of producers, for its tools: count | id, epoch, last sequence, last
+ * offset, offset delta, timestamp, coordinator epoch, first offset of the open transaction. Then
+ * what is read back: magic | CRC32C of all the rest | count | producers, longest inactive first:
  * id, active_ms, epoch, batches count, coordinator epoch, timestamp, first offset of the open
  * transaction, batches (base offset, timestamp, last sequence, offset delta) | txn_index.
  */
@@ -22,6 +24,7 @@
 #define SNAPSHOT_HEAD_SIZE     ((size_t)12)
 #define SNAPSHOT_PRODUCER_SIZE ((size_t)39)
 #define SNAPSHOT_BATCH_SIZE    ((size_t)24)
+#define SNAPSHOT_KAFKA_SIZE    ((size_t)46)
 
 void producers_init(struct producers *producers)
 {
@@ -289,19 +292,43 @@ static void producer_save(const struct producer *producer, struct buffer *out)
     out->size = (size_t)(at - out->data);
 }
 
+static void producer_save_kafka(const struct producer *producer, uint8_t *at)
+{
+    static const struct producer_batch none = {-1, -1, -1, 0};
+    const struct producer_batch *last =
+        producer->batches_count == 0 ? &none : &producer->batches[producer->batches_count - 1];
+    bytes_put_u64(at, (uint64_t)producer->id);
+    bytes_put_u16(at + 8, (uint16_t)producer->epoch);
+    bytes_put_u32(at + 10, (uint32_t)last->last_sequence);
+    bytes_put_u64(at + 14, (uint64_t)(last->base_offset + last->offset_delta));
+    bytes_put_u32(at + 22, (uint32_t)last->offset_delta);
+    bytes_put_u64(at + 26, (uint64_t)producer->timestamp);
+    bytes_put_u32(at + 34, (uint32_t)producer->coordinator_epoch);
+    bytes_put_u64(at + 38, (uint64_t)producer->txn_first_offset);
+}
+
 void producers_save(const struct producers *producers, struct buffer *out)
 {
+    size_t kafka_size = 4 + producers->by_id.count * SNAPSHOT_KAFKA_SIZE;
+    uint8_t *kafka = buffer_reserve(out, kafka_size);
+    bytes_put_u32(kafka, (uint32_t)producers->by_id.count);
+    out->size += kafka_size;
     size_t start = out->size;
     buffer_reserve(out, SNAPSHOT_HEAD_SIZE);
     out->size += SNAPSHOT_HEAD_SIZE;
     const struct producer *producer;
-    list_for_each_entry (producer, &producers->by_age, link)
+    size_t at = start - kafka_size + 4;
+    list_for_each_entry (producer, &producers->by_age, link) {
+        producer_save_kafka(producer, out->data + at);
         producer_save(producer, out);
+        at += SNAPSHOT_KAFKA_SIZE;
+    }
     txn_index_save(&producers->txns, out);
     uint8_t *head = out->data + start;
     bytes_put_u32(head, SNAPSHOT_MAGIC);
     bytes_put_u32(head + 8, (uint32_t)producers->by_id.count);
-    bytes_put_u32(head + 4, crc32c(0, head + 8, out->size - start - 8));
+    uint32_t crc = crc32c(0, head - kafka_size, kafka_size);
+    bytes_put_u32(head + 4, crc32c(crc, head + 8, out->size - start - 8));
 }
 
 /* False when the bytes end too early or say what cannot be. */
@@ -338,8 +365,14 @@ static bool producer_load(struct producers *producers, const uint8_t **cursor, c
 bool producers_load(struct producers *producers, struct slice snapshot)
 {
     producers_clear(producers);
+    if (snapshot.size < 4 ||
+        bytes_get_u32(snapshot.data) > (snapshot.size - 4) / SNAPSHOT_KAFKA_SIZE)
+        return false;
+    size_t kafka_size = 4 + bytes_get_u32(snapshot.data) * SNAPSHOT_KAFKA_SIZE;
+    uint32_t crc = crc32c(0, snapshot.data, kafka_size);
+    snapshot = slice_make(snapshot.data + kafka_size, snapshot.size - kafka_size);
     if (snapshot.size < SNAPSHOT_HEAD_SIZE || bytes_get_u32(snapshot.data) != SNAPSHOT_MAGIC ||
-        bytes_get_u32(snapshot.data + 4) != crc32c(0, snapshot.data + 8, snapshot.size - 8))
+        bytes_get_u32(snapshot.data + 4) != crc32c(crc, snapshot.data + 8, snapshot.size - 8))
         return false;
     const uint8_t *cursor = snapshot.data + SNAPSHOT_HEAD_SIZE,
                   *end = snapshot.data + snapshot.size;

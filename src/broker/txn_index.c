@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/canary.h"
+#include "store/engine.h"
 
 #include <assert.h>
 
@@ -113,6 +114,29 @@ size_t txn_index_find(
     qsort(spans, count, sizeof(*spans), spans_order);
     *ret_spans = spans;
     return count;
+}
+
+/* The stable offset of each is the least that the open ones and the later aborted ones allow; what
+ * committed later may have held it back further, which matters to nobody who looks for aborted
+ * ones. */
+void txn_index_aborted(const struct txn_index *index, struct buffer *out)
+{
+    size_t count = index->aborted_end - index->aborted_from;
+    if (count == 0)
+        return;
+    struct engine_aborted *entries = (void *)buffer_reserve(out, count * sizeof(*entries));
+    int64_t held = INT64_MAX;
+    for (size_t i = index->spans_from; i < index->spans_end; i++) {
+        if (index->spans[i].last_offset < 0 && index->spans[i].first_offset < held)
+            held = index->spans[i].first_offset;
+    }
+    for (size_t i = count; i > 0; i--) {
+        const struct txn_span *span = &index->aborted[index->aborted_from + i - 1];
+        entries[i - 1] = (struct engine_aborted){span->producer_id, span->first_offset,
+            span->last_offset, held <= span->last_offset ? held : span->last_offset + 1};
+        held = span->first_offset < held ? span->first_offset : held;
+    }
+    out->size += count * sizeof(*entries);
 }
 
 /* --- snapshot --- */

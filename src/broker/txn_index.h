@@ -39,6 +39,8 @@ void txn_index_trim(struct txn_index *index, int64_t log_start);
 size_t txn_index_find(
     const struct txn_index *index, int64_t from, int64_t bound, struct txn_span **ret_spans);
 
+/* All aborted ones that are still there, as struct engine_aborted, by last offset. */
+void txn_index_aborted(const struct txn_index *index, struct buffer *out);
 void txn_index_save(const struct txn_index *index, struct buffer *out);
 /* Moves the cursor behind what was saved; false: these bytes are no index. Into an empty one. */
 bool txn_index_load(struct txn_index *index, const uint8_t **cursor, const uint8_t *end);

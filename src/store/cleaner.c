@@ -247,6 +247,7 @@ static void swap_done(struct part_task *base)
         part->clean_more =
             pass->n_sources > 0 && pass->map_end < pass->sources[pass->n_sources - 1].end;
         part->cleaned_end = pass->map_end;
+        part->aborted_end = 0; /* the files went with the segments */
         if (part->phase == PART_OWNED)
             part_mark(part);
     } else {

@@ -263,7 +263,7 @@ static void repair_finish(struct part *part, struct repair_task *repair)
     if (part->phase != PART_REPAIRING)
         return;
     part_set_phase(part, PART_OWNED);
-    part->sink->on_acquired(part->ctx, part, LOCAL_LEADER_EPOCH);
+    part->sink->on_acquired(part->ctx, part, epochs_last(&part->epochs));
 }
 
 static void repair_done(struct part_task *task)

@@ -650,6 +650,14 @@ static void delay_part_replay(struct part *handle, struct engine_replay *replay)
     delay_inner(part)->part_replay(part->inner, &op->inner.replay);
 }
 
+static void delay_part_aborted_put(
+    struct part *handle, const struct engine_aborted *aborted, size_t count)
+{
+    struct delay_part *part = delay_part_of(handle);
+    if (part->inner != NULL && delay_inner(part)->part_aborted_put != NULL)
+        delay_inner(part)->part_aborted_put(part->inner, aborted, count);
+}
+
 static void delay_part_snapshot_put(struct part *handle, int64_t upto, struct slice blob)
 {
     struct delay_part *part = delay_part_of(handle);
@@ -691,6 +699,7 @@ static const struct engine_ops delay_ops = {
     .part_flush = delay_part_flush,
     .part_replay = delay_part_replay,
     .part_snapshot_put = delay_part_snapshot_put,
+    .part_aborted_put = delay_part_aborted_put,
     .part_snapshot_get = delay_part_snapshot_get,
 };
 

@@ -178,6 +178,12 @@ struct engine_replay {
     void *walk;
 };
 
+struct engine_aborted {
+    int64_t producer_id;
+    int64_t first_offset, last_offset; /* of its data; of its marker */
+    int64_t stable_offset; /* the last stable offset when the marker had come, or less */
+};
+
 struct engine_ops {
     /* When all parts are closed, no loop runs and the offload pool is freed. Blocks: writes the
      * last state out. */
@@ -220,11 +226,15 @@ struct engine_ops {
     void (*part_replay)(struct part *part, struct engine_replay *replay);
 
     /* Advisory state that shortens replay: a blob that describes everything below `upto`. The bytes
-     * are copied. get answers by done: call->offset = upto or -1. */
+     * are copied. get answers by done: call->offset = upto or -1. So that Kafka's tools can read
+     * it, a blob begins with the array of producers that its snapshots hold. */
     void (*part_snapshot_put)(struct part *part, int64_t upto, struct slice blob);
     /* The newest snapshot at or below the log end; *ret_blob stays valid until the next call on the
      * part. */
     void (*part_snapshot_get)(struct part *part, struct buffer *ret_blob, struct engine_call *call);
+    /* The aborted transactions of the log, by last offset, for readers of the files (nothing is
+     * read back here). Copied. NULL: the engine has no use for it. */
+    void (*part_aborted_put)(struct part *part, const struct engine_aborted *aborted, size_t count);
 };
 
 struct engine {
@@ -255,6 +265,19 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
  * broker died). Directories of unknown topics are left alone: their metadata may only be elsewhere.
  * Call once after start; blocks. */
 int engine_local_sweep(struct engine *engine, const struct uuid *gone, size_t n_gone);
+
+/* A partition's directory, as found at the start. */
+struct engine_local_dir {
+    struct slice topic; /* name */
+    int32_t partition;
+    bool owned; /* it says whose it is: topic_id */
+    bool compacted;
+    struct uuid topic_id;
+};
+/* Brings the directories of the topics that `wanted` wants. Before any part is opened; blocks. 0 or
+ * -errno. */
+int engine_local_dirs(struct engine *engine, bool (*wanted)(void *ctx, struct slice topic),
+    void (*found)(void *ctx, const struct engine_local_dir *dir), void *ctx);
 
 struct engine_delay_config {
     struct loop **loops;

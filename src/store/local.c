@@ -354,6 +354,7 @@ static const struct engine_ops local_ops = {
     .part_flush = part_flush,
     .part_replay = part_replay,
     .part_snapshot_put = part_snapshot_put,
+    .part_aborted_put = part_aborted_put,
     .part_snapshot_get = part_snapshot_get,
 };
 
@@ -448,4 +449,29 @@ int engine_local_sweep(struct engine *engine, const struct uuid *gone, size_t n_
         result = result < 0 ? result : r;
     }
     return result < 0 ? result : 0;
+}
+
+int engine_local_dirs(struct engine *engine, bool (*wanted)(void *ctx, struct slice topic),
+    void (*found)(void *ctx, const struct engine_local_dir *dir), void *ctx)
+{
+    struct local *local = container_of(engine, struct local, engine);
+    map_for_each (&local->dirs, entry) {
+        const char *name = entry->value;
+        struct engine_local_dir dir = {.partition = local_partition_of(name)};
+        dir.topic = slice_make(name, strlen(name));
+        if (dir.partition >= 0)
+            dir.topic.size = (size_t)(strrchr(name, '-') - name);
+        if (dir.partition < 0 || !wanted(ctx, dir.topic))
+            continue;
+        _cleanup_(freep) char *path = xasprintf("%s/%s", local->dir, name);
+        int r = part_dir_id(local->env, path, &dir.topic_id);
+        if (r == -ENOTDIR)
+            continue;
+        if (r < 0)
+            return error_trace(r);
+        dir.owned = r == 0;
+        dir.compacted = checkpoint_get(local->checkpoint, name).cleaned_end > 0;
+        found(ctx, &dir);
+    }
+    return 0;
 }

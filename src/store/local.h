@@ -15,9 +15,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Locally nothing is ever taken over by another owner. */
-#define LOCAL_LEADER_EPOCH 0
-
 /* Bytes of loaded indexes of sealed segments per loop. */
 #define LOCAL_INDEX_CACHE_SIZE_MAX (16U << 20)
 #define LOCAL_CHECKPOINT_MS        60000

@@ -239,14 +239,14 @@ void part_max_timestamp(struct part *part, struct engine_call *call)
     lookup_start(part, call, true, 0);
 }
 
-/* There is one epoch, and it lasts. */
 void part_epoch_end(struct part *part, struct engine_call *call)
 {
     enum engine_status status = part_ready(part);
     if (status == ENGINE_OK) {
-        bool known = call->epoch >= LOCAL_LEADER_EPOCH;
-        call->offset = known ? part->log_end : -1;
-        call->epoch = known ? LOCAL_LEADER_EPOCH : -1;
+        bool known =
+            epochs_end(&part->epochs, call->epoch, part->log_end, &call->epoch, &call->offset);
+        if (!known)
+            call->offset = call->epoch = -1;
     }
     part_answer(part, call, status);
 }

@@ -395,6 +395,30 @@ static void meta_start(struct meta *meta)
     }
 }
 
+int meta_commit_now(struct meta *meta, const struct meta_op *ops, size_t n_ops)
+{
+    assert(!meta->writing && list_empty(&meta->queued));
+    for (size_t done = 0; done < n_ops;) {
+        size_t end = n_ops - done < META_OPS_MAX ? n_ops : done + META_OPS_MAX;
+        meta->entry.size = 0;
+        meta_entry_begin(&meta->entry, meta->seq + 1);
+        for (size_t i = done; i < end; i++) {
+            struct meta_change change = {ops[i].type, meta->seq + 1, ops[i].key, ops[i].value};
+            meta_entry_add(&meta->entry, 0, &change);
+        }
+        meta_entry_end(&meta->entry, 0);
+        int r = meta_journal_append(&meta->journal, buffer_slice(&meta->entry));
+        if (r < 0)
+            return error_trace(r);
+        meta->seq++;
+        for (; done < end; done++) {
+            struct meta_change change = {ops[done].type, meta->seq, ops[done].key, ops[done].value};
+            meta_apply(meta, &change);
+        }
+    }
+    return 0;
+}
+
 static void meta_on_start(struct loop_msg *msg)
 {
     struct meta *meta = container_of(msg, struct meta, start_msg);

@@ -214,7 +214,7 @@ static void part_complete_events(struct part *part)
 {
     if (part->acquire_pending && part->phase == PART_OWNED) {
         part->acquire_pending = false;
-        part->sink->on_acquired(part->ctx, part, LOCAL_LEADER_EPOCH);
+        part->sink->on_acquired(part->ctx, part, epochs_last(&part->epochs));
     }
     if (part->start_moved && part->phase == PART_OWNED) {
         part->start_moved = false;
@@ -259,12 +259,14 @@ void part_complete(struct part *part)
 /* --- append --- */
 
 /* Base offsets and leader epoch; returns the offset behind the last batch. */
-static int64_t part_patch(const struct engine_append *append, int64_t offset)
+static int64_t part_patch(
+    const struct part *part, const struct engine_append *append, int64_t offset)
 {
+    int32_t epoch = epochs_last(&part->epochs);
     for (size_t at = 0; at < append->size;) {
         uint8_t *batch = append->data + at;
         assert(append->size - at >= BATCH_HEADER_SIZE);
-        batch_patch(batch, offset, LOCAL_LEADER_EPOCH);
+        batch_patch(batch, offset, epoch);
         struct batch_header header = batch_header_parse(batch);
         assert(batch_header_sane(&header) && batch_size(&header) <= append->size - at);
         offset = batch_last_offset(&header) + 1;
@@ -298,7 +300,7 @@ enum engine_status part_append(struct part *part, struct engine_append *append)
     if (part->pending_size + append->size > PART_PENDING_SIZE_MAX && !list_empty(&part->pending))
         return ENGINE_BUSY;
     append->base_offset = part->log_end;
-    append->end_offset = part->log_end = part_patch(append, part->log_end);
+    append->end_offset = part->log_end = part_patch(part, append, part->log_end);
     list_append(&part->pending, &append->link);
     part->pending_size += append->size;
     if (!part->flush_deferred && !part->preparing && !part->writing) {

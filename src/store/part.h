@@ -14,6 +14,7 @@
  * Whatever needs the disk's patience is a part_task on the pool; tasks of one part run one after
  * the other, except for syncs, which run beside them.
  */
+#include "store/epochs.h"
 #include "store/local.h"
 #include "store/segment.h"
 
@@ -61,6 +62,8 @@ struct part {
     uint64_t size;            /* bytes in all segments */
     int64_t log_start, log_end, written_end, durable_end;
     int64_t cleaned_end; /* everything below was compacted once */
+    int64_t aborted_end; /* aborted transactions that end below are in `.txnindex` files */
+    struct epochs epochs; /* the last one lasts: nothing is ever taken over by another owner */
 
     struct list_link pending; /* appends */
     size_t pending_size;
@@ -141,6 +144,7 @@ void part_set_log_start(struct part *part, struct engine_call *call);
 void part_flush(struct part *part, struct engine_call *call);
 void part_replay(struct part *part, struct engine_replay *replay);
 void part_snapshot_put(struct part *part, int64_t upto, struct slice blob);
+void part_aborted_put(struct part *part, const struct engine_aborted *aborted, size_t count);
 void part_snapshot_get(struct part *part, struct buffer *ret_blob, struct engine_call *call);
 
 /* --- between the files of the store --- */

@@ -82,13 +82,7 @@ static int part_dir_fill(struct part *part)
     /* On the medium before there is any log: a directory that does not say whose it is holds
      * nothing (or comes from elsewhere), and what a deleted topic left is never taken for a new
      * one's. */
-    int r = small_file_write(env, metadata, slice_from_str(text));
-    if (r < 0)
-        return error_trace(r);
-    _cleanup_(freep) char *epochs = xasprintf("%s/leader-epoch-checkpoint", part->dir);
-    _cleanup_(freep) char *lines =
-        xasprintf("0\n1\n%d %" PRId64 "\n", LOCAL_LEADER_EPOCH, part->log_start);
-    return error_trace(small_file_write_unsynced(env, epochs, slice_from_str(lines)));
+    return error_trace(small_file_write(env, metadata, slice_from_str(text)));
 }
 
 /* Whatever was known of the label is about the other topic. */
@@ -113,7 +107,14 @@ static int part_dir_claim(struct part *part)
         if (r < 0 && r != -EEXIST)
             return error_trace(r);
     }
-    return error_trace(part_dir_fill(part));
+    r = part_dir_fill(part);
+    if (r < 0)
+        return r;
+    struct epochs epochs = {.starts = NULL};
+    epochs_add(&epochs, 0, part->log_start);
+    r = epochs_write(&epochs, env, part->dir);
+    epochs_deinit(&epochs);
+    return error_trace(r);
 }
 
 int part_dir_make(struct part *part)
@@ -129,11 +130,48 @@ int part_dir_make(struct part *part)
 struct recover_task {
     struct part_task task;
     struct recovery recovery;
+    struct epochs epochs;
     bool exists;
     struct buffer snapshot;
     int64_t snapshot_upto;
     bool disowned; /* what the checkpoint said was about another topic */
 };
+
+/* From the first batch of each segment. */
+static int epochs_learn(struct recover_task *task)
+{
+    struct env *env = task->recovery.env;
+    struct segment *segment;
+    list_for_each_entry (segment, &task->recovery.segments, link) {
+        uint8_t bytes[BATCH_HEADER_SIZE];
+        struct file *file;
+        int r =
+            segment->size < sizeof(bytes) ? 1 : segment_open(segment, task->recovery.dir, &file);
+        if (r > 0)
+            continue;
+        if (r < 0)
+            return error_trace(r);
+        ssize_t n = env->ops->file_pread(env, file->fd, bytes, sizeof(bytes), 0);
+        file_unref(file);
+        if (n < 0)
+            return error_trace((int)n);
+        struct batch_header header = batch_header_parse(bytes);
+        if ((size_t)n == sizeof(bytes) && batch_header_sane(&header) && header.leader_epoch >= 0 &&
+            header.base_offset >= segment->base)
+            epochs_add(&task->epochs, header.leader_epoch, header.base_offset);
+    }
+    if (task->epochs.count == 0)
+        epochs_add(&task->epochs, 0, task->recovery.log_start);
+    return error_trace(epochs_write(&task->epochs, env, task->recovery.dir));
+}
+
+static int recover_epochs(struct recover_task *task)
+{
+    int r = epochs_read(&task->epochs, task->recovery.env, task->recovery.dir);
+    if (r == 0 && task->epochs.count > 0)
+        return 0;
+    return r < 0 ? r : epochs_learn(task);
+}
 
 static void recover_run(struct part_task *base)
 {
@@ -154,6 +192,8 @@ static void recover_run(struct part_task *base)
     if (r == 0)
         r = recovery_run(&task->recovery);
     if (r == 0 && task->exists)
+        r = recover_epochs(task);
+    if (r == 0 && task->exists)
         task->snapshot_upto = snapshot_find(part->local->env, part->dir, &task->recovery.snapshots,
             task->recovery.log_end, &task->snapshot);
     base->result = r < 0 ? r : 0;
@@ -169,6 +209,8 @@ static void recover_adopt(struct part *part, struct recover_task *task)
     }
     if (task->disowned)
         part->cleaned_end = 0;
+    part->epochs = task->epochs;
+    task->epochs = (struct epochs){.starts = NULL};
     part->dir_exists = task->exists;
     part->dir_dirty = recovery->changed;
     part->log_start = recovery->log_start;
@@ -207,6 +249,7 @@ static void recover_done(struct part_task *base)
         }
     }
     buffer_deinit(&task->snapshot);
+    epochs_deinit(&task->epochs);
     free(task);
 }
 
@@ -262,6 +305,7 @@ static void part_free(struct part *part)
     home_remove(part->home, part);
     free(part->label);
     free(part->dir);
+    epochs_deinit(&part->epochs);
     free(part);
 }
 
@@ -307,7 +351,7 @@ void part_get_state(struct part *part, struct part_state *ret_state)
         .high_watermark = canary(HIGH_WATERMARK_EARLY) ? part->log_end : part->written_end,
         .log_end = part->log_end,
         .durable_end = part->durable_end,
-        .leader_epoch = LOCAL_LEADER_EPOCH,
+        .leader_epoch = epochs_last(&part->epochs),
         .owned = part_ready(part) == ENGINE_OK,
         .size = part->size,
     };

@@ -49,7 +49,7 @@ char *segment_path(const char *dir, int64_t base, const char *suffix);
 bool segment_parse_name(const char *name, const char *suffix, int64_t *ret_base);
 /* Opens the log for reading and writing through the slot; may block. */
 int segment_open(struct segment *segment, const char *dir, struct file **ret_file);
-/* Removes log, index and time index; missing ones are fine. Blocks. */
+/* Removes the log and its indexes; missing ones are fine. Blocks. */
 int segment_unlink(struct env *env, const char *dir, int64_t base);
 
 /* A walk reads headers through a small buffer, or through a large one that it was lent: then many

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Snapshots: what is above keeps a blob that describes the log up to an offset, in
- * `<offset, 20 digits>.snapshot`. Kafka's name, but the inside is ours:
+ * `<offset, 20 digits>.snapshot`. It is Kafka's file of producers, with something behind it that
+ * Kafka's readers pass over:
  *
- *   "ODSN"  int32 version = 1  int64 upto  int32 size  int32 crc32c(blob)  blob
+ *   int16 version = 1  uint32 crc32c(the rest)  blob  int64 upto  "ODSN"
+ *
+ * The blob begins with Kafka's array of producers (engine.h).
  *
  * The newest two are kept. One that is damaged, foreign, or describes more than the log holds is
  * passed over; all of them are only advice.
@@ -23,11 +26,9 @@
 #include <inttypes.h>
 
 enum {
-    SNAPSHOT_POS_VERSION = 4,
-    SNAPSHOT_POS_UPTO = 8,
-    SNAPSHOT_POS_SIZE = 16,
-    SNAPSHOT_POS_CRC = 20,
-    SNAPSHOT_HEADER_SIZE = 24,
+    SNAPSHOT_POS_CRC = 2,
+    SNAPSHOT_HEADER_SIZE = 6,
+    SNAPSHOT_TRAILER_SIZE = 12,
     SNAPSHOT_VERSION = 1,
 };
 #define SNAPSHOT_SIZE_MAX (1U << 30)
@@ -120,14 +121,17 @@ void part_snapshot_put(struct part *part, int64_t upto, struct slice blob)
     part->snapshot_known = false;
     struct put_task *task = xnew(struct put_task);
     task->upto = upto;
-    uint8_t *at = buffer_reserve(&task->bytes, SNAPSHOT_HEADER_SIZE);
-    memcpy(at, "ODSN", 4);
-    bytes_put_u32(at + SNAPSHOT_POS_VERSION, SNAPSHOT_VERSION);
-    bytes_put_u64(at + SNAPSHOT_POS_UPTO, (uint64_t)upto);
-    bytes_put_u32(at + SNAPSHOT_POS_SIZE, (uint32_t)blob.size);
-    bytes_put_u32(at + SNAPSHOT_POS_CRC, crc32c(0, blob.data, blob.size));
-    task->bytes.size = SNAPSHOT_HEADER_SIZE;
-    buffer_append_slice(&task->bytes, blob);
+    size_t size = SNAPSHOT_HEADER_SIZE + blob.size + SNAPSHOT_TRAILER_SIZE;
+    uint8_t *at = buffer_reserve(&task->bytes, size);
+    uint8_t *trailer = at + SNAPSHOT_HEADER_SIZE + blob.size;
+    if (blob.size > 0)
+        memcpy(at + SNAPSHOT_HEADER_SIZE, blob.data, blob.size);
+    bytes_put_u64(trailer, (uint64_t)upto);
+    memcpy(trailer + 8, "ODSN", 4);
+    bytes_put_u16(at, SNAPSHOT_VERSION);
+    bytes_put_u32(
+        at + SNAPSHOT_POS_CRC, crc32c(0, at + SNAPSHOT_HEADER_SIZE, size - SNAPSHOT_HEADER_SIZE));
+    task->bytes.size = size;
     part_task_submit(part, &task->task, false, put_run, put_done);
 }
 
@@ -144,11 +148,11 @@ struct get_task {
 
 static bool snapshot_valid(const struct buffer *bytes, int64_t upto)
 {
-    const uint8_t *at = bytes->data;
-    return bytes->size >= SNAPSHOT_HEADER_SIZE && memcmp(at, "ODSN", 4) == 0 &&
-           bytes_get_u32(at + SNAPSHOT_POS_VERSION) == SNAPSHOT_VERSION &&
-           (int64_t)bytes_get_u64(at + SNAPSHOT_POS_UPTO) == upto &&
-           bytes_get_u32(at + SNAPSHOT_POS_SIZE) == bytes->size - SNAPSHOT_HEADER_SIZE &&
+    if (bytes->size < SNAPSHOT_HEADER_SIZE + SNAPSHOT_TRAILER_SIZE)
+        return false;
+    const uint8_t *at = bytes->data, *trailer = at + bytes->size - SNAPSHOT_TRAILER_SIZE;
+    return bytes_get_u16(at) == SNAPSHOT_VERSION && memcmp(trailer + 8, "ODSN", 4) == 0 &&
+           (int64_t)bytes_get_u64(trailer) == upto &&
            bytes_get_u32(at + SNAPSHOT_POS_CRC) ==
                crc32c(0, at + SNAPSHOT_HEADER_SIZE, bytes->size - SNAPSHOT_HEADER_SIZE);
 }
@@ -157,10 +161,12 @@ static bool snapshot_load(struct env *env, const char *dir, int64_t upto, struct
 {
     _cleanup_(freep) char *path = segment_path(dir, upto, ".snapshot");
     _cleanup_(buffer_deinit) struct buffer bytes = BUFFER_NULL;
-    int r = small_file_read(env, path, SNAPSHOT_SIZE_MAX + SNAPSHOT_HEADER_SIZE, &bytes);
+    int r = small_file_read(env, path,
+        SNAPSHOT_SIZE_MAX + SNAPSHOT_HEADER_SIZE + SNAPSHOT_TRAILER_SIZE, &bytes);
     if (r != 0 || !snapshot_valid(&bytes, upto))
         return false;
-    buffer_append(ret_blob, bytes.data + SNAPSHOT_HEADER_SIZE, bytes.size - SNAPSHOT_HEADER_SIZE);
+    buffer_append(ret_blob, bytes.data + SNAPSHOT_HEADER_SIZE,
+        bytes.size - SNAPSHOT_HEADER_SIZE - SNAPSHOT_TRAILER_SIZE);
     return true;
 }
 

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+/*
+ * epochs: where each leader epoch of a part began, as `leader-epoch-checkpoint` says it. Here one
+ * epoch lasts for ever; a directory that was carried over brings its own, and its last one goes on.
+ * Plain data of the part's home loop; reading and writing block.
+ */
+#include "base/env.h"
+
+struct epoch_start {
+    int32_t epoch;
+    int64_t offset; /* of its first record */
+};
+
+/* The oldest ones are forgotten beyond it. */
+#define EPOCHS_COUNT_MAX 1024
+
+struct epochs {
+    struct epoch_start *starts; /* ascending in both; NULL: epoch 0 from the start */
+    unsigned count;
+};
+
+void epochs_deinit(struct epochs *epochs);
+/* Replaces what is in *epochs. 0, EPOCHS_E_BAD (missing or damaged; *epochs is empty) or -errno. */
+enum { EPOCHS_E_BAD = 1 };
+int epochs_read(struct epochs *epochs, struct env *env, const char *dir);
+/* Atomic, not yet on the medium. */
+int epochs_write(const struct epochs *epochs, struct env *env, const char *dir);
+/* A later epoch that begins at offset; an equal or earlier one changes nothing. */
+void epochs_add(struct epochs *epochs, int32_t epoch, int64_t offset);
+/* The one that lasts. */
+int32_t epochs_last(const struct epochs *epochs);
+/* The largest known epoch <= `epoch`, and where it ends (log_end for the last one). False: there is
+ * none. */
+bool epochs_end(const struct epochs *epochs, int32_t epoch, int64_t log_end, int32_t *ret_epoch,
+    int64_t *ret_offset);
