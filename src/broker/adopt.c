@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "broker/broker_internal.h"
 #include "broker/kraft.h"
+#include "wire/reader.h"
 
 #define ADOPT_NAME_METADATA "__cluster_metadata"
 
@@ -85,26 +86,43 @@ static void adopt_on_dir(void *ctx, const struct engine_local_dir *dir)
 /* --- whether --- */
 
 struct adopt_collision {
-    struct slice name;
-    bool found;
+    const struct adopted *topic;
+    const char *fault;
 };
+
+static const char *collision_judge(
+    const struct adopted *topic, struct slice other, struct uuid other_id)
+{
+    if (uuid_equal(topic->id, other_id))
+        return "another topic has its id";
+    return topic_names_collide(slice_from_str(topic->name), other)
+               ? "its name differs from that of another topic only in '.' and '_'"
+               : NULL;
+}
 
 static void collision_on_topic(void *ctx, struct slice key, struct slice value)
 {
     struct adopt_collision *collision = ctx;
     size_t prefix = strlen("topic/");
-    (void)value;
-    collision->found |=
-        topic_names_collide(collision->name, slice_make(key.data + prefix, key.size - prefix));
+    struct reader reader = reader_make(value);
+    reader_int8(&reader);
+    struct uuid id = reader_uuid(&reader);
+    const char *fault =
+        collision_judge(collision->topic, slice_make(key.data + prefix, key.size - prefix), id);
+    collision->fault = collision->fault == NULL ? fault : collision->fault;
 }
 
-static bool adopt_collides(struct adopting *adopting, const struct adopted *topic)
+/* With what is known, or with what was adopted before it. */
+static const char *adopt_collides(struct adopting *adopting, const struct adopted *topic)
 {
-    struct adopt_collision collision = {.name = slice_from_str(topic->name)};
-    if (strchr(topic->name, '.') == NULL && strchr(topic->name, '_') == NULL)
-        return false;
+    struct adopt_collision collision = {.topic = topic};
     meta_range(adopting->broker->meta, SLICE_LIT("topic/"), collision_on_topic, &collision);
-    return collision.found;
+    map_for_each (&adopting->topics, entry) {
+        const struct adopted *other = entry->value;
+        if (other != topic && other->key != NULL && collision.fault == NULL)
+            collision.fault = collision_judge(topic, slice_from_str(other->name), other->id);
+    }
+    return collision.fault;
 }
 
 static const char *adopt_judge(struct adopting *adopting, const struct adopted *topic)
@@ -118,9 +136,7 @@ static const char *adopt_judge(struct adopting *adopting, const struct adopted *
         topic->partitions_count > settings->partitions_max - adopting->partitions_count)
         return "it has more partitions than odradek.topic.partitions.max or odradek.partitions.max "
                "allow";
-    if (adopt_collides(adopting, topic))
-        return "its name differs from that of a known topic only in '.' and '_'";
-    return NULL;
+    return adopt_collides(adopting, topic);
 }
 
 /* --- how --- */
