@@ -42,11 +42,11 @@ struct home {
     uint64_t durable_size;      /* bytes that became durable since the checkpoint was asked for */
     struct timer cleaner_timer; /* runs while there are parts */
     struct retain_clock retain_clock;
-    struct timer space_timer;   /* runs while something is written, or the disk is full */
-    bool space_wanted;          /* something was written since it fired */
-    struct timer flush_timer;   /* runs while a part has flush.ms */
-    struct list_link indexed;   /* sealed segments with a loaded index, most recently used last */
-    size_t indexed_size;        /* bytes */
+    struct timer space_timer; /* runs while something is written, or the disk is full */
+    bool space_wanted;        /* something was written since it fired */
+    struct timer flush_timer; /* runs while a part has flush.ms */
+    struct list_link indexed; /* sealed segments with a loaded index, most recently used last */
+    size_t indexed_size;      /* bytes */
 };
 
 struct local {

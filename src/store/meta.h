@@ -56,7 +56,8 @@ void meta_range(struct meta *meta, struct slice prefix,
     void (*fn)(void *ctx, struct slice key, struct slice value), void *ctx);
 /* Transactions apply in order of commit and become visible when durable, just before done. */
 void meta_commit(struct meta *meta, struct meta_txn *txn);
-/* As a transaction, at once and blocking: only before the loop runs. Any number of ops. 0 or -errno.
+/* As a transaction, at once and blocking: only before the loop runs. Any number of ops. 0 or
+ * -errno.
  */
 int meta_commit_now(struct meta *meta, const struct meta_op *ops, size_t n_ops);
 /* fn after each change of a key under prefix (value null: deleted). At most a few watches. */

@@ -61,8 +61,8 @@ struct part {
     struct segment **by_base; /* the same, to be searched; NULL: to be made when it is needed */
     uint64_t size;            /* bytes in all segments */
     int64_t log_start, log_end, written_end, durable_end;
-    int64_t cleaned_end; /* everything below was compacted once */
-    int64_t aborted_end; /* aborted transactions that end below are in `.txnindex` files */
+    int64_t cleaned_end;  /* everything below was compacted once */
+    int64_t aborted_end;  /* aborted transactions that end below are in `.txnindex` files */
     struct epochs epochs; /* the last one lasts: nothing is ever taken over by another owner */
 
     struct list_link pending; /* appends */

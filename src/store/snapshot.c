@@ -161,8 +161,8 @@ static bool snapshot_load(struct env *env, const char *dir, int64_t upto, struct
 {
     _cleanup_(freep) char *path = segment_path(dir, upto, ".snapshot");
     _cleanup_(buffer_deinit) struct buffer bytes = BUFFER_NULL;
-    int r = small_file_read(env, path,
-        SNAPSHOT_SIZE_MAX + SNAPSHOT_HEADER_SIZE + SNAPSHOT_TRAILER_SIZE, &bytes);
+    int r = small_file_read(
+        env, path, SNAPSHOT_SIZE_MAX + SNAPSHOT_HEADER_SIZE + SNAPSHOT_TRAILER_SIZE, &bytes);
     if (r != 0 || !snapshot_valid(&bytes, upto))
         return false;
     buffer_append(ret_blob, bytes.data + SNAPSHOT_HEADER_SIZE,
