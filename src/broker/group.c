@@ -141,7 +141,10 @@ bool group_restore_member(struct group *group, const struct group_join *join, st
     member->session_timeout_ms = join->session_timeout_ms;
     member->rebalance_timeout_ms = join->rebalance_timeout_ms;
     struct group_protocol protocol = {group->protocol, metadata};
-    group_member_set_protocols(member, &protocol, 1);
+    if (join->protocols_count > 0)
+        group_member_set_protocols(member, join->protocols, join->protocols_count);
+    else
+        group_member_set_protocols(member, &protocol, 1);
     group_member_set_assignment(member, assignment);
     group_add_member(group, member);
     group->state = GROUP_STABLE;

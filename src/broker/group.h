@@ -52,6 +52,13 @@ enum group_error {
     GROUP_E_FENCED_PRODUCER,  /* transactional: a newer producer has taken over */
     GROUP_E_UNKNOWN_PRODUCER, /* transactional: the id belongs to another producer id */
     GROUP_E_NOT_IN_TXN,       /* transactional: the group was not added to the transaction */
+    /* KIP-848 */
+    GROUP_E_FENCED_EPOCH,
+    GROUP_E_STALE_EPOCH,
+    GROUP_E_UNRELEASED_INSTANCE,
+    GROUP_E_UNSUPPORTED_ASSIGNOR,
+    GROUP_E_INVALID_REGEX,
+    GROUP_E_UNSUPPORTED, /* the protocol is switched off */
 };
 
 struct group;
@@ -222,7 +229,8 @@ struct group_restored {
 /* Into a fresh group: EMPTY, or STABLE once members are added; sessions start with
  * group_restore_end, which may start a rebalance and so write. */
 void group_restore(struct group *group, const struct group_restored *restored);
-/* False when a member of that id or instance is there already. */
+/* `metadata` is what it gave for the group's protocol, where the join does not name all of its
+ * protocols. False when a member of that id or instance is there already. */
 bool group_restore_member(struct group *group, const struct group_join *join, struct slice metadata,
     struct slice assignment);
 void group_restore_end(struct group *group);

@@ -158,8 +158,15 @@ struct slice group_vote(const struct group *group)
 
 struct slice group_member_id_new(struct group *group, struct slice prefix)
 {
+    uint8_t random[16];
+    group->hooks->random(group->ctx, random, sizeof(random));
+    return group_member_id_make(prefix, random);
+}
+
+struct slice group_member_id_make(struct slice prefix, const uint8_t random[16])
+{
     uint8_t r[16];
-    group->hooks->random(group->ctx, r, sizeof(r));
+    memcpy(r, random, sizeof(r));
     r[6] = (uint8_t)((r[6] & 0x0f) | 0x40);
     r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
     char uuid[37];

@@ -25,3 +25,4 @@ bool group_supports(const struct group *group, struct slice protocol);
 struct slice group_vote(const struct group *group);
 /* "client-UUID" or "instance-UUID", on the heap. */
 struct slice group_member_id_new(struct group *group, struct slice prefix);
+struct slice group_member_id_make(struct slice prefix, const uint8_t random[16]);
