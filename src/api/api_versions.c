@@ -17,6 +17,8 @@
 #define FEATURES_SINCE       3
 /* Transactions v2 (KIP-890): Produce adds partitions, each transaction has its own epoch. */
 #define TRANSACTION_VERSION 2
+/* Consumer groups of the newer protocol (KIP-848). */
+#define GROUP_VERSION 1
 
 static bool is_alphanumeric(uint8_t c)
 {
@@ -59,6 +61,7 @@ static void fill_features(struct arena *arena, struct api_versions_response *res
         const char *name;
         int16_t min, max;
     } features[] = {
+        {"group.version", 0, GROUP_VERSION},
         {"metadata.version", METADATA_VERSION_MIN, METADATA_VERSION},
         {"transaction.version", 0, TRANSACTION_VERSION},
     };

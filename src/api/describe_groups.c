@@ -5,9 +5,6 @@
 
 #include "api/group_tour.h"
 
-/* Bits of Kafka's ACL operations that make sense for a group. */
-#define GROUP_OPERATIONS ((1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11))
-
 struct describe_groups {
     struct group_tour tour;
     const struct describe_groups_request *request;
@@ -39,12 +36,13 @@ static void describe_groups_one(struct describe_groups *my, const struct groups_
     struct describe_groups_response_group *out)
 {
     struct arena *arena = &my->tour.req->arena;
-    if (entry == NULL) {
+    if (entry == NULL || entry->consumer != NULL) {
         out->group_state = slice_from_str(group_state_name(GROUP_DEAD));
         if (my->tour.req->version >= 6) {
             out->error_code = KAFKA_ERROR_GROUP_ID_NOT_FOUND;
-            out->error_message =
-                arena_printf(arena, "Group %.*s not found.", SLICE_FMT(out->group_id));
+            out->error_message = arena_printf(arena,
+                entry == NULL ? "Group %.*s not found." : "Group %.*s is not a classic group.",
+                SLICE_FMT(out->group_id));
         }
         return;
     }

@@ -26,6 +26,9 @@ void group_watch_member(struct request *req, struct groups_op *op);
 /* A topic as clients name it: by name, or by id when `by_id`. NULL: there is none. */
 struct topic *group_topic(struct broker *broker, bool by_id, struct slice name, struct uuid id);
 
+/* Bits of Kafka's ACL operations that make sense for a group. */
+#define GROUP_OPERATIONS ((1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11))
+
 static inline struct slice slice_or_empty(struct slice s)
 {
     return slice_is_null(s) ? SLICE_LIT("") : s;

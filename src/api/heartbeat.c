@@ -20,7 +20,7 @@ static void heartbeat_on_entered(struct groups_op *op)
         struct groups_entry *entry = groups_find(op->shard, op->group);
         error = entry == NULL
                     ? GROUP_E_UNKNOWN_MEMBER
-                    : group_heartbeat(entry->group, request->member_id, request->group_instance_id,
+                    : groups_heartbeat(entry, request->member_id, request->group_instance_id,
                           request->generation_id, op->conn_id);
     }
     my->response->error_code = group_error_code(error);

@@ -12,15 +12,14 @@ struct leave_group {
     struct leave_group_response *response;
 };
 
-static int16_t leave_group_one(const struct groups_entry *entry, struct slice member_id,
+static int16_t leave_group_one(struct groups_entry *entry, struct slice member_id,
     struct slice instance_id, struct slice reason)
 {
-    return group_error_code(entry == NULL
-                                ? GROUP_E_UNKNOWN_MEMBER
-                                : group_leave(entry->group, member_id, instance_id, reason));
+    return group_error_code(entry == NULL ? GROUP_E_UNKNOWN_MEMBER
+                                          : groups_leave(entry, member_id, instance_id, reason));
 }
 
-static void leave_group_all(struct leave_group *my, const struct groups_entry *entry)
+static void leave_group_all(struct leave_group *my, struct groups_entry *entry)
 {
     const struct leave_group_request *request = my->request;
     struct leave_group_response *response = my->response;
@@ -40,7 +39,7 @@ static void leave_group_all(struct leave_group *my, const struct groups_entry *e
 static void leave_group_on_entered(struct groups_op *op)
 {
     struct leave_group *my = container_of(op, struct leave_group, op);
-    const struct groups_entry *entry = op->shard == NULL ? NULL : groups_find(op->shard, op->group);
+    struct groups_entry *entry = op->shard == NULL ? NULL : groups_find(op->shard, op->group);
     if (op->shard == NULL && op->error != GROUP_E_NOT_FOUND)
         my->response->error_code = group_error_code(op->error);
     else if (my->req->version < 3)

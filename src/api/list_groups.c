@@ -4,6 +4,7 @@
 
 #include "api/group_common.h"
 #include "api/nodes.h"
+#include "broker/group_subscription.h"
 
 #include <strings.h>
 
@@ -33,8 +34,10 @@ static void list_groups_add(void *ctx, const struct groups_entry *entry)
 {
     struct list_groups *my = ctx;
     const struct group *group = entry->group;
-    const char *state = group_state_name(group->state);
-    if (!request_coordinates_group(my->req, group->id))
+    const char *state = groups_entry_state(entry);
+    const char *type = entry->consumer != NULL ? "consumer" : "classic";
+    if (!request_coordinates_group(my->req, group->id) ||
+        !list_groups_named(my->request->types_filter, my->request->types_filter_count, type))
         return;
     if (!list_groups_named(my->request->states_filter, my->request->states_filter_count, state))
         return;
@@ -52,9 +55,11 @@ static void list_groups_add(void *ctx, const struct groups_entry *entry)
     struct list_groups_response_group *out = &response->groups[response->groups_count++];
     list_groups_response_group_init(out);
     out->group_id = arena_copy_slice(arena, group->id);
-    out->protocol_type = arena_copy_slice(arena, slice_or_empty(group->protocol_type));
+    out->protocol_type = entry->consumer != NULL
+                             ? SLICE_LIT(GROUP_CONSUMER_PROTOCOL_TYPE)
+                             : arena_copy_slice(arena, slice_or_empty(group->protocol_type));
     out->group_state = slice_from_str(state);
-    out->group_type = SLICE_LIT("classic");
+    out->group_type = slice_from_str(type);
 }
 
 static void list_groups_on_visit(struct groups_op *op)
@@ -73,8 +78,6 @@ static void list_groups_on_visit(struct groups_op *op)
 enum handle_result list_groups_handle(struct request *req,
     const struct list_groups_request *request, struct list_groups_response *response)
 {
-    if (!list_groups_named(request->types_filter, request->types_filter_count, "classic"))
-        return HANDLE_DONE;
     struct list_groups *my = arena_new(&req->arena, struct list_groups);
     my->req = req;
     my->request = request;

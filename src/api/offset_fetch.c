@@ -128,6 +128,13 @@ static bool offset_fetch_visit(
         return true;
     }
     struct groups_entry *entry = shard == NULL ? NULL : groups_find(shard, group->group_id);
+    if (tour->req->version >= 9 && entry != NULL && entry->consumer != NULL) {
+        error = consumer_group_may_fetch(entry->consumer, group->member_id, group->member_epoch);
+        if (error != GROUP_OK) {
+            out->error_code = group_error_code(error);
+            return true;
+        }
+    }
     if (group->topics_count < 0) {
         if (entry != NULL)
             offset_fetch_all(my, entry, out);

@@ -404,7 +404,8 @@ void consumer_group_give_classic(const struct consumer_group *group, struct grou
 {
     const struct consumer_member *from =
         list_entry(group->members.next, struct consumer_member, link);
-    struct group_restored restored = {.generation = group->epoch,
+    /* The epoch was raised by whoever left; those that stay are at the one before. */
+    struct group_restored restored = {.generation = group->target_epoch,
         .protocol_type = SLICE_LIT(GROUP_CONSUMER_PROTOCOL_TYPE),
         .protocol = from->protocols[0].name,
         .state_ms = classic->state_ms};

@@ -14,6 +14,7 @@
  * Members may also speak the classic protocol to it (consumer_classic.c), so that an application
  * can be moved from one to the other while it runs.
  */
+#include "base/buffer.h"
 #include "broker/consumer_assign.h"
 #include "broker/group.h"
 

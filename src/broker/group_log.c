@@ -7,6 +7,7 @@
 #include "broker/group_log.h"
 
 #include "base/log.h"
+#include "broker/consumer_log.h"
 #include "wire/group_metadata_key.gen.h"
 #include "wire/offset_commit_key.gen.h"
 #include "wire/offset_commit_value.gen.h"
@@ -44,13 +45,13 @@ void group_write_free(struct group_write *write)
     free(write);
 }
 
-static void group_write_begin(struct group_write *write)
+void group_write_begin(struct group_write *write)
 {
     write->key.buffer.size = 0;
     write->value.buffer.size = 0;
 }
 
-static void group_write_end(struct group_write *write, bool tombstone)
+void group_write_end(struct group_write *write, bool tombstone)
 {
     struct batch_record record = {.timestamp_ms = write->now_ms,
         .key = buffer_slice(&write->key.buffer),
@@ -232,13 +233,18 @@ bool group_log_parse_key(struct slice bytes, struct arena *arena, struct group_l
         offset_commit_key_init(&key);
         if (!offset_commit_key_decode(&reader, version, arena, &key))
             return false;
-        *ret_key = (struct group_log_key){GROUP_LOG_OFFSET, key.group, key.topic, key.partition};
+        *ret_key = (struct group_log_key){.type = GROUP_LOG_OFFSET,
+            .group = key.group,
+            .topic = key.topic,
+            .partition = key.partition};
     } else if (version == GROUP_LOG_GROUP_KEY_VERSION) {
         struct group_metadata_key key;
         group_metadata_key_init(&key);
         if (!group_metadata_key_decode(&reader, version, arena, &key))
             return false;
         *ret_key = (struct group_log_key){.type = GROUP_LOG_GROUP, .group = key.group};
+    } else {
+        return consumer_log_parse_key(&reader, version, arena, ret_key);
     }
     return true;
 }

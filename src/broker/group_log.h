@@ -27,6 +27,10 @@ struct group_write {
     enum group_error result;
 };
 
+/* One record: the key goes into write->key, the value into write->value, between these. */
+void group_write_begin(struct group_write *write);
+void group_write_end(struct group_write *write, bool tombstone);
+
 struct group_write *group_write_new(int64_t now_ms);
 void group_write_free(struct group_write *write); /* one that was not submitted */
 void group_write_group(struct group_write *write, const struct group *group);
@@ -49,11 +53,24 @@ enum group_error group_write_submit(struct group_write *take_write, struct parti
 
 /* --- reading --- */
 
-enum group_log_type { GROUP_LOG_OFFSET, GROUP_LOG_GROUP, GROUP_LOG_OTHER };
+enum group_log_type {
+    GROUP_LOG_OFFSET,
+    GROUP_LOG_GROUP,
+    /* KIP-848 */
+    GROUP_LOG_CONSUMER_GROUP,
+    GROUP_LOG_CONSUMER_TOPICS, /* of older brokers; nothing to keep */
+    GROUP_LOG_CONSUMER_MEMBER,
+    GROUP_LOG_CONSUMER_TARGET_EPOCH,
+    GROUP_LOG_CONSUMER_TARGET,
+    GROUP_LOG_CONSUMER_CURRENT,
+    GROUP_LOG_CONSUMER_PATTERN,
+    GROUP_LOG_OTHER,
+};
 struct group_log_key {
     enum group_log_type type;
     struct slice group, topic; /* into the bytes parsed */
     int32_t partition;
+    struct slice member; /* or the expression */
 };
 /* False: malformed. A key of a kind we do not know is GROUP_LOG_OTHER. */
 bool group_log_parse_key(struct slice bytes, struct arena *arena, struct group_log_key *ret_key);

@@ -10,6 +10,8 @@
 #include "broker/groups.h"
 
 #include "base/log.h"
+#include "broker/consumer_log.h"
+#include "broker/group_subscription.h"
 #include "broker/groups_shard.h"
 #include "broker/settings.h"
 
@@ -50,21 +52,26 @@ static enum group_error groups_on_store(void *ctx, struct group *group, struct g
     return error;
 }
 
-static void groups_on_attach(void *ctx, struct group_member *member, uint64_t conn_id)
+struct groups_conn *groups_conn_at(struct groups *groups, uint64_t conn_id)
 {
-    struct groups *groups = ctx;
-    if (list_linked(&member->conn_link))
-        list_remove(&member->conn_link);
     struct slice key = slice_make(&conn_id, sizeof(conn_id));
     struct groups_conn *conn = map_get(&groups->conns, key);
     if (conn == NULL) {
         conn = xnew(struct groups_conn);
         conn->id = conn_id;
         list_init(&conn->members);
+        list_init(&conn->consumers);
         map_put(&groups->conns, slice_make(&conn->id, sizeof(conn->id)), conn);
     }
+    return conn;
+}
+
+static void groups_on_attach(void *ctx, struct group_member *member, uint64_t conn_id)
+{
+    if (list_linked(&member->conn_link))
+        list_remove(&member->conn_link);
     member->conn_id = conn_id;
-    list_append(&conn->members, &member->conn_link);
+    list_append(&groups_conn_at(ctx, conn_id)->members, &member->conn_link);
 }
 
 static int64_t groups_on_real_ms(void *ctx)
@@ -176,6 +183,7 @@ struct groups_entry *groups_entry_new(struct groups_shard *shard, struct slice g
     entry->offsets = GROUP_OFFSETS_NULL;
     entry->pending = GROUP_PENDING_NULL;
     list_init(&entry->txn_commits);
+    list_init(&entry->flushes);
     map_put(&shard->entries, entry->group->id, entry);
     groups->entries_count++;
     return entry;
@@ -198,6 +206,7 @@ void groups_entry_kill(struct groups_entry *entry, enum group_error error)
     if (list_linked(&entry->pending_link))
         list_remove(&entry->pending_link);
     entry->shard = NULL;
+    groups_consumer_drop(entry);
     group_free(steal(&entry->group), error);
     if (entry->writes_count == 0)
         groups_entry_free(entry);
@@ -216,6 +225,14 @@ bool groups_entry_reap(struct groups_entry *entry, struct group_write *write)
     if (group->state != GROUP_EMPTY || group->pending_count > 0 || entry->writes_count > 0 ||
         entry->offsets.map.count > 0 || entry->pending.by_producer.count > 0)
         return false;
+    if (entry->consumer != NULL &&
+        (entry->consumer->members_count > 0 || (entry->consumer->logged && write == NULL)))
+        return false;
+    if (entry->consumer != NULL && entry->consumer->logged) {
+        consumer_log_write_gone(write, entry->consumer);
+        log_info("consumer.forgotten", "group=%s epoch=%" PRId32, log_quote(group->id).str,
+            entry->consumer->epoch);
+    }
     if (group->generation > 0) {
         if (write == NULL)
             return false;
@@ -299,6 +316,11 @@ void groups_on_conn_close(struct groups *groups, uint64_t conn_id)
         list_remove(&member->conn_link);
         group_member_disconnect(member);
     }
+    struct consumer_member *consumer, *next;
+    list_for_each_entry_safe (consumer, next, &conn->consumers, conn_link) {
+        list_remove(&consumer->conn_link);
+        consumer_member_disconnect(consumer);
+    }
     free(conn);
 }
 
@@ -329,6 +351,12 @@ void groups_join(struct groups_shard *shard, struct slice group, struct group_jo
         join->done(join, &answer);
         return;
     }
+    if (entry->consumer != NULL && entry->consumer->members_count == 0)
+        groups_consumer_to_classic(entry);
+    if (entry->consumer != NULL) {
+        groups_consumer_join(entry, join);
+        return;
+    }
     group_join(entry->group, join);
     if (group_is_blank(entry->group))
         groups_entry_reap(entry, NULL);
@@ -344,5 +372,40 @@ void groups_sync(struct groups_shard *shard, struct slice group, struct group_sy
         sync->done(sync, &answer);
         return;
     }
-    group_sync(entry->group, sync);
+    if (entry->consumer != NULL)
+        groups_consumer_sync(entry, sync);
+    else
+        group_sync(entry->group, sync);
+}
+
+enum group_error groups_heartbeat(struct groups_entry *entry, struct slice member_id,
+    struct slice instance_id, int32_t generation, uint64_t conn_id)
+{
+    return entry->consumer == NULL
+               ? group_heartbeat(entry->group, member_id, instance_id, generation, conn_id)
+               : consumer_group_classic_heartbeat(
+                     entry->consumer, member_id, instance_id, generation, conn_id);
+}
+
+enum group_error groups_leave(struct groups_entry *entry, struct slice member_id,
+    struct slice instance_id, struct slice reason)
+{
+    if (entry->consumer == NULL)
+        return group_leave(entry->group, member_id, instance_id, reason);
+    enum group_error error = consumer_group_classic_leave(entry->consumer, member_id, instance_id);
+    if (error == GROUP_OK)
+        groups_consumer_settle(entry, NULL);
+    return error;
+}
+
+const char *groups_entry_state(const struct groups_entry *entry)
+{
+    return entry->consumer == NULL ? group_state_name(entry->group->state)
+                                   : consumer_state_name(consumer_group_state(entry->consumer));
+}
+
+bool groups_entry_is_subscribed(const struct groups_entry *entry, struct slice topic)
+{
+    return entry->consumer == NULL ? group_is_subscribed(entry->group, topic)
+                                   : consumer_group_is_subscribed(entry->consumer, topic);
 }

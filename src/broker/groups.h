@@ -9,6 +9,7 @@
 #include "base/slice.h"
 #include "base/uuid.h"
 #include "broker/broker.h"
+#include "broker/consumer_group.h"
 #include "broker/group.h"
 #include "broker/group_offsets.h"
 #include "broker/group_pending.h"
@@ -49,11 +50,15 @@ void groups_on_conn_close(struct groups *groups, uint64_t conn_id);
 
 struct groups_shard; /* the groups of one partition of __consumer_offsets */
 
-/* One group of a shard: the machine and what it committed. Freed with the shard; a write on its way
+/* One group of a shard: the machine and what it committed. A group of the newer protocol has
+ * `consumer`, and its classic machine lies idle. Freed with the shard; a write on its way
  * keeps the memory (groups_entry is then dead: group == NULL). */
 struct groups_entry {
-    struct groups_shard *shard; /* NULL: dead */
-    struct group *group;        /* NULL: dead */
+    struct groups_shard *shard;      /* NULL: dead */
+    struct group *group;             /* NULL: dead */
+    struct consumer_group *consumer; /* NULL: a classic group */
+    bool classic_gone;        /* its record as a classic group is to be removed from the log */
+    struct list_link flushes; /* struct groups_flush: the consumer group's writes on their way */
     struct group_offsets offsets;
     struct group_pending pending;  /* offsets of transactions that have not ended */
     struct list_link pending_link; /* in the shard's list, while there are such */
@@ -101,6 +106,35 @@ struct groups_entry *groups_find(struct groups_shard *shard, struct slice group)
  * nothing came of it. */
 void groups_join(struct groups_shard *shard, struct slice group, struct group_join *join);
 void groups_sync(struct groups_shard *shard, struct slice group, struct group_sync *sync);
+
+/* Those of a member that is answered at once. */
+enum group_error groups_heartbeat(struct groups_entry *entry, struct slice member_id,
+    struct slice instance_id, int32_t generation, uint64_t conn_id);
+enum group_error groups_leave(struct groups_entry *entry, struct slice member_id,
+    struct slice instance_id, struct slice reason);
+
+/* Waits until what was changed is in the log. */
+struct groups_waiter {
+    struct list_link link;
+    void (*done)(struct groups_waiter *waiter, enum group_error error); /* maybe from within */
+};
+
+/* A heartbeat of the newer protocol. The caller's memory until done. */
+struct groups_consumer_call {
+    struct consumer_heartbeat heartbeat;
+    /* Once, from within, when the machine has accepted it: what the heartbeat borrows lives until
+     * this returns. */
+    void (*answer)(struct groups_consumer_call *call);
+    /* Once, maybe from within, after answer; an error takes the answer's place. */
+    void (*done)(struct groups_consumer_call *call, enum group_error error);
+    struct groups_waiter waiter; /* own */
+};
+void groups_consumer_heartbeat(
+    struct groups_shard *shard, struct slice group, struct groups_consumer_call *call);
+
+/* What a group of either kind looks like from outside. */
+const char *groups_entry_state(const struct groups_entry *entry);
+bool groups_entry_is_subscribed(const struct groups_entry *entry, struct slice topic);
 
 struct groups_commit_item {
     struct group_offset offset; /* topic, partition, offset, leader_epoch, metadata, expire_ms */

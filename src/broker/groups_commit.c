@@ -9,6 +9,7 @@
  */
 #include "base/canary.h"
 #include "base/log.h"
+#include "broker/consumer_log.h"
 #include "broker/group_subscription.h"
 #include "broker/groups_shard.h"
 #include "broker/settings.h"
@@ -88,6 +89,13 @@ static struct groups_entry *groups_commit_entry(struct groups_shard *shard, stru
         return NULL;
     }
     bool in_txn = !slice_is_null(commit->transactional_id);
+    if (entry->consumer != NULL) {
+        bool nobody = in_txn && commit->generation < 0 && commit->member_id.size == 0;
+        *ret_error = nobody ? GROUP_OK
+                            : consumer_group_may_commit(
+                                  entry->consumer, commit->member_id, commit->generation);
+        return entry;
+    }
     *ret_error = (in_txn ? group_may_commit_in_txn : group_may_commit)(
         entry->group, commit->member_id, commit->instance_id, commit->generation);
     return entry;
@@ -160,7 +168,8 @@ void groups_delete(struct groups_shard *shard, struct slice group, struct groups
     enum group_error error = GROUP_OK;
     if (entry == NULL)
         error = GROUP_E_NOT_FOUND;
-    else if (entry->group->state != GROUP_EMPTY)
+    else if (entry->group->state != GROUP_EMPTY ||
+             (entry->consumer != NULL && entry->consumer->members_count > 0))
         error = GROUP_E_NON_EMPTY;
     if (error != GROUP_OK) {
         deletion->done(deletion, error);
@@ -173,8 +182,10 @@ void groups_delete(struct groups_shard *shard, struct slice group, struct groups
         group_write_offset_tombstone(write, entry->group->id, offset->topic, offset->partition);
     struct groups_tombstones tombstones = {write, entry->group->id};
     group_pending_each(&entry->pending, groups_write_tombstone, &tombstones);
-    if (entry->group->generation > 0)
+    if (entry->group->generation > 0 || entry->classic_gone)
         group_write_group_tombstone(write, entry->group->id);
+    if (entry->consumer != NULL && entry->consumer->logged)
+        consumer_log_write_gone(write, entry->consumer);
     if (group_write_empty(write)) {
         group_write_free(write);
     } else {
@@ -212,7 +223,8 @@ void groups_delete_offsets(
     enum group_error error = GROUP_OK;
     if (entry == NULL)
         error = GROUP_E_NOT_FOUND;
-    else if (entry->group->state != GROUP_EMPTY && !group_is_consumer(entry->group))
+    else if (entry->consumer == NULL && entry->group->state != GROUP_EMPTY &&
+             !group_is_consumer(entry->group))
         error = GROUP_E_NON_EMPTY;
     if (error != GROUP_OK) {
         deletion->done(deletion, error);
@@ -223,7 +235,7 @@ void groups_delete_offsets(
         struct groups_commit_item *item = &deletion->items[i];
         if (item->error != GROUP_OK)
             continue;
-        if (group_is_subscribed(entry->group, item->offset.topic))
+        if (groups_entry_is_subscribed(entry, item->offset.topic))
             item->error = GROUP_E_SUBSCRIBED;
         else if (group_offsets_get(&entry->offsets, item->offset.topic, item->offset.partition) !=
                  NULL)

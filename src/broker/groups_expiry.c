@@ -62,7 +62,9 @@ static bool groups_offset_expired(
     if (groups_is_unstable(entry, offset->topic, offset->partition))
         return false;
     int64_t base_ms = offset->commit_ms;
-    if (slice_is_null(group->protocol_type)) {
+    if (entry->consumer != NULL && consumer_group_is_subscribed(entry->consumer, offset->topic))
+        return false;
+    if (entry->consumer != NULL || slice_is_null(group->protocol_type)) {
         base_ms = offset->commit_ms;
     } else if (group->state == GROUP_EMPTY) {
         base_ms = group->state_ms < 0 ? offset->commit_ms : group->state_ms;
@@ -132,7 +134,7 @@ static void groups_sweep_conns(struct groups *groups)
     struct groups_conn **idle = xnew_n(struct groups_conn *, groups->conns.count + 1);
     map_for_each (&groups->conns, found) {
         struct groups_conn *conn = found->value;
-        if (list_empty(&conn->members))
+        if (list_empty(&conn->members) && list_empty(&conn->consumers))
             idle[count++] = conn;
     }
     for (size_t i = 0; i < count; i++) {

@@ -12,6 +12,7 @@
  * stays absent and its requests get NOT_COORDINATOR.
  */
 #include "base/log.h"
+#include "broker/consumer_log.h"
 #include "broker/groups_shard.h"
 #include "broker/txn_log.h"
 #include "store/compression.h"
@@ -91,6 +92,30 @@ static bool groups_load_offset(struct groups_load *load, const struct batch_head
     return true;
 }
 
+/* Goes straight into the group: what comes later in the log takes the place of what came before. */
+static bool groups_load_consumer(
+    struct groups_load *load, const struct group_log_key *key, struct slice value)
+{
+    if (key->type == GROUP_LOG_CONSUMER_TOPICS)
+        return true;
+    struct groups_entry *entry = groups_find(load->shard, key->group);
+    if (slice_is_null(value)) {
+        if (entry == NULL || entry->consumer == NULL)
+            return true;
+        if (key->type == GROUP_LOG_CONSUMER_GROUP)
+            groups_consumer_drop(entry);
+        else
+            consumer_log_apply(entry->consumer, key, value, &load->scratch);
+        return true;
+    }
+    if (entry == NULL)
+        entry = groups_entry_new(load->shard, key->group);
+    if (entry->consumer == NULL)
+        groups_consumer_new(entry);
+    entry->consumer->logged = true;
+    return consumer_log_apply(entry->consumer, key, value, &load->scratch);
+}
+
 static bool groups_load_record(
     struct groups_load *load, const struct batch_header *header, const struct record *record)
 {
@@ -100,6 +125,13 @@ static bool groups_load_record(
     switch (key.type) {
     case GROUP_LOG_OFFSET: return groups_load_offset(load, header, &key, record->value);
     case GROUP_LOG_GROUP: groups_load_keep_group(load, key.group, record->value); return true;
+    case GROUP_LOG_CONSUMER_GROUP:
+    case GROUP_LOG_CONSUMER_TOPICS:
+    case GROUP_LOG_CONSUMER_MEMBER:
+    case GROUP_LOG_CONSUMER_TARGET_EPOCH:
+    case GROUP_LOG_CONSUMER_TARGET:
+    case GROUP_LOG_CONSUMER_CURRENT:
+    case GROUP_LOG_CONSUMER_PATTERN: return groups_load_consumer(load, &key, record->value);
     case GROUP_LOG_OTHER: break;
     }
     return false;
@@ -184,6 +216,11 @@ static void groups_load_build(struct groups_load *load, const struct groups_load
     struct groups_entry *entry = groups_find(load->shard, loaded->id);
     if (entry == NULL)
         entry = groups_entry_new(load->shard, loaded->id);
+    if (entry->consumer != NULL) {
+        log_warn("groups.load.both.kinds", "group=%s", log_quote(entry->group->id).str);
+        entry->classic_gone = true;
+        return;
+    }
     struct group_restored restored = {.generation = value.generation,
         .protocol_type = value.protocol_type,
         .protocol = value.protocol,
@@ -201,8 +238,8 @@ static void groups_load_sweep(struct groups_shard *shard)
     struct groups_entry **blank = xnew_n(struct groups_entry *, shard->entries.count + 1);
     map_for_each (&shard->entries, found) {
         struct groups_entry *entry = found->value;
-        if (entry->offsets.map.count == 0 && entry->pending.by_producer.count == 0 &&
-            group_is_blank(entry->group))
+        if (entry->consumer == NULL && entry->offsets.map.count == 0 &&
+            entry->pending.by_producer.count == 0 && group_is_blank(entry->group))
             blank[count++] = entry;
     }
     for (size_t i = 0; i < count; i++)
@@ -223,7 +260,10 @@ static void groups_load_finish(struct groups_load *load)
     shard->state = SHARD_READY;
     map_for_each (&shard->entries, found) {
         struct groups_entry *entry = found->value;
-        group_restore_end(entry->group);
+        if (entry->consumer != NULL)
+            consumer_restore_end(entry->consumer);
+        else
+            group_restore_end(entry->group);
     }
     if (load->records_count > 0 || load->skipped_count > 0)
         log_info("groups.loaded",

@@ -38,6 +38,7 @@ struct groups_shard {
 struct groups_conn {
     uint64_t id; /* also the key */
     struct list_link members;
+    struct list_link consumers; /* struct consumer_member */
 };
 
 struct groups {
@@ -53,6 +54,10 @@ struct groups {
 };
 
 extern const struct group_hooks groups_hooks;
+extern const struct consumer_hooks groups_consumer_hooks;
+
+/* The connection as members know it; made when missing. */
+struct groups_conn *groups_conn_at(struct groups *groups, uint64_t conn_id);
 
 struct groups_shard *groups_shard_at(struct groups *groups, int32_t index); /* made when missing */
 /* Runs everybody who waits: with the shard when it is ready, else with the error. */
@@ -69,6 +74,19 @@ void groups_entry_put(struct groups_entry *entry);
 /* Forgets a group that holds nothing; one that ever was on the log gets a tombstone into `write`.
  */
 bool groups_entry_reap(struct groups_entry *entry, struct group_write *write);
+
+/* --- groups of the newer protocol --- */
+void groups_consumer_new(struct groups_entry *entry);
+/* No longer one; its records are not removed by this. */
+void groups_consumer_drop(struct groups_entry *entry);
+/* Writes what has changed; the waiter (may be NULL) learns when it is in the log. */
+void groups_consumer_flush(struct groups_entry *entry, struct groups_waiter *waiter);
+/* After any change: back to a classic group when nobody speaks the newer protocol; then a flush. */
+void groups_consumer_settle(struct groups_entry *entry, struct groups_waiter *waiter);
+/* A group that nobody is in becomes a classic one. */
+void groups_consumer_to_classic(struct groups_entry *entry);
+void groups_consumer_join(struct groups_entry *entry, struct group_join *join);
+void groups_consumer_sync(struct groups_entry *entry, struct group_sync *sync);
 
 /* --- transactions --- */
 void groups_pending_put(

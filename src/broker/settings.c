@@ -5,6 +5,8 @@
  */
 #include "broker/settings.h"
 
+#include "broker/consumer_assign.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -83,6 +85,31 @@ static void settings_load_net(struct broker_settings *settings, const struct con
     };
 }
 
+static void settings_load_consumer(struct group_settings *group, const struct config *config)
+{
+    const char *at = get_text(config, "group.consumer.assignors");
+    bool first = true;
+    while (at != NULL && *at != '\0') {
+        size_t size = strcspn(at, ",");
+        enum consumer_assignor assignor;
+        size_t skip = strspn(at, " ");
+        struct slice name = slice_make(at + skip, size > skip ? size - skip : 0);
+        if (consumer_assignor_find(name, &assignor)) {
+            group->consumer_assignors |= 1u << assignor;
+            if (first)
+                group->consumer_assignor_default = (int)assignor;
+            first = false;
+        }
+        at += size + (at[size] == ',');
+    }
+    const char *policy = get_text(config, "group.consumer.migration.policy");
+    bool both = strcmp(policy, "bidirectional") == 0;
+    group->consumer_upgrade = both || strcmp(policy, "upgrade") == 0;
+    group->consumer_downgrade = both || strcmp(policy, "downgrade") == 0;
+    group->consumer_enabled =
+        strstr(get_text(config, "group.coordinator.rebalance.protocols"), "consumer") != NULL;
+}
+
 static void settings_load_groups(struct broker_settings *settings, const struct config *config)
 {
     settings->group = (struct group_settings){
@@ -110,6 +137,7 @@ static void settings_load_groups(struct broker_settings *settings, const struct 
         .consumer_heartbeat_ms_max = get_int32(config, "group.consumer.max.heartbeat.interval.ms"),
         .consumer_size_max = get_int32(config, "group.consumer.max.size"),
     };
+    settings_load_consumer(&settings->group, config);
 }
 
 static void settings_load_cleaner(struct broker_settings *settings, const struct config *config)

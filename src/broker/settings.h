@@ -39,6 +39,10 @@ struct group_settings {
         consumer_session_timeout_ms_max;
     int32_t consumer_heartbeat_ms, consumer_heartbeat_ms_min, consumer_heartbeat_ms_max;
     int32_t consumer_size_max;
+    unsigned consumer_assignors;   /* bit set of enum consumer_assignor */
+    int consumer_assignor_default; /* one of them */
+    bool consumer_enabled;         /* group.coordinator.rebalance.protocols */
+    bool consumer_upgrade, consumer_downgrade;
 };
 
 struct fetch_settings {

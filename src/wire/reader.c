@@ -209,15 +209,26 @@ void *reader_array(struct reader *reader, bool flexible, bool nullable, size_t w
     return elements;
 }
 
-void *reader_struct(struct reader *reader, size_t size, struct arena *arena)
+static void *reader_present(struct reader *reader, bool present, size_t size, struct arena *arena)
 {
-    int8_t presence = reader_int8(reader);
-    if (reader->fault != NULL || presence < 0)
+    if (reader->fault != NULL || !present)
         return NULL;
     void *memory = arena_alloc_n(arena, 1, size);
     if (memory == NULL)
         reader_fail(reader, "message needs more memory than it may have");
     return memory;
+}
+
+void *reader_struct(struct reader *reader, size_t size, struct arena *arena)
+{
+    bool present = reader_int8(reader) >= 0;
+    return reader_present(reader, present, size, arena);
+}
+
+void *reader_tagged_struct(struct reader *reader, size_t size, struct arena *arena)
+{
+    bool present = reader_int8(reader) > 0;
+    return reader_present(reader, present, size, arena);
 }
 
 /* The value before the next one must have been read to its end, or not at all (an unknown tag). */

@@ -65,6 +65,8 @@ void *reader_array(struct reader *reader, bool flexible, bool nullable, size_t w
     size_t element_size, struct arena *arena, int32_t *ret_count);
 /* Reads a nullable struct's presence: memory for it from the arena, or NULL (null or fault). */
 void *reader_struct(struct reader *reader, size_t size, struct arena *arena);
+/* The same within a tagged field, where 0 is null. */
+void *reader_tagged_struct(struct reader *reader, size_t size, struct arena *arena);
 
 /*
  * Walks over the tagged fields at the end of a flexible struct:

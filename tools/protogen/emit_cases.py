@@ -55,12 +55,12 @@ class Encoder:
             self.tags(s)
 
     def tags(self, s):
-        tags = [f for f in s.tagged_fields() if self.version in f.versions and self.fill]
+        tags = [f for f in s.tagged_fields() if self.version in f.versions and (self.fill or self.says_null(f))]
         values = []
         for f in tags:
             inner = Encoder(self.rng, self.version, True, self.fill)
             inner.field(f, tagged=True)
-            if not self.is_default(f, bytes(inner.bytes)):
+            if self.says_null(f) or not self.is_default(f, bytes(inner.bytes)):
                 values.append((f.tag, inner))
         self.marked(TAG_COUNT, lambda: self.uvarint(len(values)))
         for tag, inner in values:
@@ -69,6 +69,10 @@ class Encoder:
             base = len(self.bytes)
             self.bytes += inner.bytes
             self.marks += [(base + at, width, form) for at, width, form in inner.marks]
+
+    def says_null(self, f):
+        """A tagged struct that may be null is written even when it is."""
+        return f.struct is not None and not f.array and not f.nullable.empty
 
     def is_default(self, f, value):
         """Whether an encoder would leave this tagged value out."""
@@ -104,7 +108,7 @@ class Encoder:
             for _ in range(count or 0):
                 self.value(f, False)
         elif f.struct is not None and not f.nullable.empty:
-            self.bytes.append(0xFF if null else 1)
+            self.bytes.append((0 if tagged else 0xFF) if null else 1)
             if not null:
                 self.struct(f.struct)
         else:

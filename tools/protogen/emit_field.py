@@ -110,7 +110,7 @@ class Context:
 
     def is_tagged_struct(self):
         return any(
-            f.struct is self.struct and f.tag is not None and not f.array
+            f.struct is self.struct and f.tag is not None and not f.array and f.nullable.empty
             for struct in [*self.message.structs, self.message.top]
             for f in struct.fields
         )
@@ -119,6 +119,8 @@ class Context:
         at = f"{self.name}->{f.c_name}"
         if f.array:
             return f"{at}_count {'< 0' if f.default_null else '== 0'}"
+        if f.struct is not None and not f.nullable.empty:
+            return f"{at} == NULL"
         if f.struct is not None:
             return f"{f.struct.c_name}_is_default(&{at})"
         if f.type == "records":
@@ -149,6 +151,8 @@ class Context:
         from emit_code import condition
 
         test = condition(f.versions, self.flexible_versions())
+        if f.struct is not None and not f.array and not f.nullable.empty:
+            return test or "true"  # Kafka says null too: for its readers absence is an empty struct
         return f"{test} && {self.present(f)}" if test else self.present(f)
 
     def nullable(self, f):
@@ -220,7 +224,8 @@ def decode_field(out, ctx, f):
         if f.nullable.empty:
             out.add(f"{f.struct.c_name}_decode({arguments}&{at});")
         else:
-            out.add(f"{at} = reader_struct({reader}, sizeof(*{at}), arena);")
+            call = "reader_struct" if f.tag is None else "reader_tagged_struct"
+            out.add(f"{at} = {call}({reader}, sizeof(*{at}), arena);")
             out.open(f"if ({at} != NULL)")
             out.add(f"{f.struct.c_name}_decode({arguments}{at});")
             out.depth -= 1
@@ -272,6 +277,9 @@ def tag_size(ctx, f):
     at = f"{ctx.name}->{f.c_name}"
     if f.array:
         return f"{ctx.struct.c_name}_{f.c_name}_size({ctx.array_arguments(f)})"
+    if f.struct is not None and not f.nullable.empty:
+        size = f"{f.struct.c_name}_size({ctx.arguments(f.struct, 'version')}{at})"
+        return f"1 + ({at} == NULL ? 0 : {size})"
     if f.struct is not None:
         return f"{f.struct.c_name}_size({ctx.arguments(f.struct, 'version')}&{at})"
     if f.type == "records":
@@ -300,7 +308,8 @@ def encode_field(out, ctx, f):
         if f.nullable.empty:
             out.add(f"{f.struct.c_name}_encode({arguments}&{at});")
         else:
-            out.add(f"writer_int8(writer, {at} == NULL ? -1 : 1);")
+            absent = -1 if f.tag is None else 0
+            out.add(f"writer_int8(writer, {at} == NULL ? {absent} : 1);")
             out.open(f"if ({at} != NULL)")
             out.add(f"{f.struct.c_name}_encode({arguments}{at});")
             out.depth -= 1

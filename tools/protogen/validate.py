@@ -91,8 +91,6 @@ def _check_tag(fail, message, f, tags):
     tags.add(f.tag)
     if f.versions.low < message.flexible_since:
         fail(f.line, "a tagged field needs a flexible version")
-    if f.struct is not None and not f.array and not f.nullable.empty:
-        fail(f.line, "a tagged struct cannot be nullable")
 
 
 def _check_default(fail, f):
