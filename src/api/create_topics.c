@@ -97,7 +97,7 @@ static void fill_topic(
     answer->configs_count = 0;
     if (op->topic == NULL)
         return;
-    answer->topic_id = op->validate_only ? UUID_ZERO : op->topic->id;
+    answer->topic_id = op->topic->id; /* also of one that will not be, as in Kafka */
     answer->num_partitions = op->topic->partitions_count;
     answer->replication_factor =
         (int16_t)(op->topic->replicas == NULL ? 1 : op->topic->replicas[0].count);

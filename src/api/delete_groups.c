@@ -52,12 +52,17 @@ enum handle_result delete_groups_handle(struct request *req,
     my->response = response;
     my->tour.visit = delete_groups_visit;
     my->tour.end = delete_groups_end;
-    response->results = arena_new_n(
-        &req->arena, struct delete_groups_response_group, (size_t)request->groups_names_count);
-    for (int32_t i = 0; i < request->groups_names_count; i++) {
-        struct delete_groups_response_group *out = &response->results[response->results_count++];
+    size_t count = (size_t)request->groups_names_count;
+    struct slice *names = arena_new_n(&req->arena, struct slice, count);
+    _cleanup_(map_deinit) struct map seen = MAP_NULL;
+    response->results = arena_new_n(&req->arena, struct delete_groups_response_group, count);
+    for (size_t i = 0; i < count; i++) {
+        struct delete_groups_response_group *out = &response->results[response->results_count];
+        if (map_put(&seen, request->groups_names[i], out) != NULL)
+            continue; /* a group that is named twice is deleted and answered once */
         delete_groups_response_group_init(out);
         out->group_id = request->groups_names[i];
+        names[response->results_count++] = request->groups_names[i];
     }
-    return group_tour_start(&my->tour, req, request->groups_names, request->groups_names_count);
+    return group_tour_start(&my->tour, req, names, response->results_count);
 }

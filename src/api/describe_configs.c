@@ -4,6 +4,7 @@
  * and what else would be in effect without it (synonyms). Values of secrets are not told.
  */
 #include "api/configs.h"
+#include "api/nodes.h"
 #include "broker/image.h"
 #include "wire/describe_configs.gen.h"
 #include "wire/errors.gen.h"
@@ -157,11 +158,42 @@ static void describe_topic(const struct describe *describe)
 
 /* --- the broker --- */
 
+/* The listeners with the ports that the kernel chose. */
+static struct slice bound_listeners(const struct describe *describe)
+{
+    struct broker *broker = request_broker(describe->req);
+    const struct broker_settings *settings = broker_settings(broker);
+    int32_t nodes = broker_nodes_count(broker), node = 0;
+    while (node + 1 < nodes && broker_node_id(broker, node) != request_node(describe->req))
+        node++;
+    struct slice text = SLICE_LIT("");
+    for (size_t i = 0; i < settings->listeners_count; i++) {
+        const struct listener_settings *listener = &settings->listeners[i];
+        bool v6 = strchr(listener->host, ':') != NULL;
+        text = arena_printf(describe_arena(describe), "%.*s%s%s://%s%s%s:%u", SLICE_FMT(text),
+            i == 0 ? "" : ",", listener->name, v6 ? "[" : "", listener->host, v6 ? "]" : "",
+            (unsigned)broker_ports(broker)[i * (size_t)nodes + (size_t)node]);
+    }
+    return text;
+}
+
+/* What is in effect where the key leaves it to the broker. */
+static struct slice effective(
+    const struct describe *describe, const struct config_key *key, const char *value)
+{
+    bool id = strcmp(key->name, "node.id") == 0 || strcmp(key->name, "broker.id") == 0;
+    if (id)
+        return arena_printf(describe_arena(describe), "%d", (int)request_node(describe->req));
+    if (strcmp(key->name, "listeners") == 0)
+        return bound_listeners(describe);
+    return shown(describe_arena(describe), key, value);
+}
+
 static void describe_broker_key(const struct describe *describe, const struct config_key *key)
 {
     struct config_value value = config_get(describe->config, key);
     struct configs_entry entry = {
-        shown(describe_arena(describe), key, value.value), configs_source_code(value.source)};
+        effective(describe, key, value.value), configs_source_code(value.source)};
     struct describe_configs_response_config *answer = config_add(describe, key, entry);
     answer->read_only = (key->scope & CONFIG_SCOPE_DYNAMIC) == 0;
     if (describe->request->include_synonyms)

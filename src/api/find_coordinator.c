@@ -13,6 +13,9 @@
 
 enum coordinator_type { COORDINATOR_GROUP, COORDINATOR_TRANSACTION };
 
+/* What Kafka says when there is nothing to say. */
+#define FIND_COORDINATOR_FINE SLICE_LIT("NONE")
+
 struct find_coordinator {
     struct broker_call call;
     struct request *req;
@@ -80,7 +83,8 @@ static void find_coordinator_on_ensured(struct broker_call *call)
     struct find_coordinator *my = container_of(call, struct find_coordinator, call);
     int16_t error = call->result < 0 ? KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE : KAFKA_ERROR_NONE;
     find_coordinator_answer(my->req, my->request, my->response, error,
-        call->result < 0 ? SLICE_LIT("The coordinator's topic could not be created.") : SLICE_NULL);
+        call->result < 0 ? SLICE_LIT("The coordinator's topic could not be created.")
+                         : FIND_COORDINATOR_FINE);
     request_complete(my->req);
 }
 
@@ -96,7 +100,7 @@ enum handle_result find_coordinator_handle(struct request *req,
     const struct image *image = broker_image(broker);
     bool group = request->key_type == COORDINATOR_GROUP;
     if ((group ? image->offsets : image->transactions) != NULL) {
-        find_coordinator_answer(req, request, response, KAFKA_ERROR_NONE, SLICE_NULL);
+        find_coordinator_answer(req, request, response, KAFKA_ERROR_NONE, FIND_COORDINATOR_FINE);
         return HANDLE_DONE;
     }
     struct find_coordinator *my = arena_new(&req->arena, struct find_coordinator);

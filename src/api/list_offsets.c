@@ -175,7 +175,7 @@ struct list_offsets_seen {
         const struct topic *topic;
         int64_t index;
     } key;
-    bool twice;
+    bool twice, told;
 };
 
 static struct map list_offsets_see(
@@ -201,12 +201,13 @@ static struct map list_offsets_see(
     return seen;
 }
 
-static bool list_offsets_twice(const struct map *seen, const struct topic *topic, int32_t index)
+/* NULL: named once. */
+static struct list_offsets_seen *list_offsets_twice(
+    const struct map *seen, const struct topic *topic, int32_t index)
 {
     struct list_offsets_seen probe = {.key = {topic, index}};
-    const struct list_offsets_seen *entry =
-        map_get(seen, slice_make(&probe.key, sizeof(probe.key)));
-    return entry != NULL && entry->twice;
+    struct list_offsets_seen *entry = map_get(seen, slice_make(&probe.key, sizeof(probe.key)));
+    return entry != NULL && entry->twice ? entry : NULL;
 }
 
 static void list_offsets_topic(struct list_offsets *list,
@@ -218,18 +219,24 @@ static void list_offsets_topic(struct list_offsets *list,
     response->name = request->name;
     response->partitions = arena_new_n(&list->req->arena, struct list_offsets_response_partition,
         (size_t)request->partitions_count);
-    response->partitions_count = request->partitions_count;
     for (int32_t p = 0; p < request->partitions_count; p++) {
         const struct list_offsets_request_partition *asked = &request->partitions[p];
-        struct list_offsets_response_partition *answer = &response->partitions[p];
+        struct list_offsets_seen *twice =
+            list->req->version > 0 ? list_offsets_twice(seen, topic, asked->partition_index) : NULL;
+        if (twice != NULL && twice->told)
+            continue;
+        struct list_offsets_response_partition *answer =
+            &response->partitions[response->partitions_count++];
         list_offsets_response_partition_init(answer);
         answer->partition_index = asked->partition_index;
         answer->offset = answer->timestamp = -1;
         answer->leader_epoch = -1;
-        if (list->req->version > 0 && list_offsets_twice(seen, topic, asked->partition_index))
+        if (twice != NULL) {
             answer->error_code = KAFKA_ERROR_INVALID_REQUEST;
-        else
+            twice->told = true;
+        } else {
             list_offsets_partition(list, topic, asked, answer, read_committed);
+        }
     }
 }
 
@@ -253,11 +260,13 @@ enum handle_result list_offsets_handle(struct request *req,
         fanout_new(&req->arena, list->broker, list_offsets_run, list_offsets_on_joined, list);
     response->topics =
         arena_new_n(&req->arena, struct list_offsets_response_topic, (size_t)request->topics_count);
-    response->topics_count = request->topics_count;
     _cleanup_(map_deinit) struct map seen = list_offsets_see(list, request);
-    for (int32_t t = 0; t < request->topics_count; t++)
-        list_offsets_topic(
-            list, &request->topics[t], &seen, request->isolation_level == 1, &response->topics[t]);
+    for (int32_t t = 0; t < request->topics_count; t++) {
+        struct list_offsets_response_topic *answer = &response->topics[response->topics_count];
+        list_offsets_topic(list, &request->topics[t], &seen, request->isolation_level == 1, answer);
+        response->topics_count +=
+            answer->partitions_count > 0; /* Kafka's answer has no empty one */
+    }
     fanout_start(list->fanout);
     return HANDLE_PARKED;
 }

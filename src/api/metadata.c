@@ -119,6 +119,8 @@ static void fill_missing(struct metadata_state *state, const struct metadata_req
 {
     answer->name = asked_by_id(asked) ? SLICE_NULL : asked->name;
     answer->topic_id = asked->topic_id;
+    if (state->request->include_topic_authorized_operations && !asked_by_id(asked))
+        answer->topic_authorized_operations = AUTHORIZED_TOPIC; /* a name has them, as in Kafka */
     if (asked_by_id(asked))
         answer->error_code = state->req->version < VERSION_TOPICS_BY_ID
                                  ? KAFKA_ERROR_INVALID_REQUEST

@@ -11,6 +11,7 @@
 #include "api/nodes.h"
 #include "base/canary.h"
 #include "base/log.h"
+#include "broker/image.h"
 #include "broker/replicas.h"
 #include "broker/settings.h"
 #include "net/request.h"
@@ -186,15 +187,16 @@ static int16_t produce_check_batch(struct produce *produce, const struct topic *
 
 /* What can be said before the records are looked at. */
 static int16_t produce_check_topic(struct produce *produce, const struct topic *topic,
-    struct uuid asked_id, int32_t index, struct part_id *ret_id)
+    struct slice asked_name, struct uuid asked_id, int32_t index, struct part_id *ret_id)
 {
+    if (topic_name_internal(topic == NULL ? asked_name : slice_from_str(topic->name)) &&
+        !slice_equal_str(produce->req->client_id, "__admin_client"))
+        return KAFKA_ERROR_INVALID_TOPIC_EXCEPTION; /* whether or not it exists */
     int16_t error = lookup_partition(produce->req, topic, asked_id, index, ret_id);
     if (topic == NULL && produce->req->version >= VERSION_TOPICS_BY_ID)
         return KAFKA_ERROR_UNKNOWN_TOPIC_ID; /* also for the id that is zero */
     if (error != KAFKA_ERROR_NONE)
         return error;
-    if (topic->internal && !slice_equal_str(produce->req->client_id, "__admin_client"))
-        return KAFKA_ERROR_INVALID_TOPIC_EXCEPTION;
     /* All replicas are in sync, but there may be fewer than the topic wants; the lenient mode that
      * accepts a replication factor above the number of brokers accepts what goes with it. */
     if (produce->durable &&
@@ -226,14 +228,15 @@ static void produce_tell_leader(struct produce *produce, const struct topic *top
 }
 
 static void produce_partition(struct produce *produce, const struct topic *topic,
-    struct uuid asked_id, const struct produce_request_partition *request,
+    const struct produce_request_topic *asked, const struct produce_request_partition *request,
     struct produce_response_partition *response)
 {
     produce_response_partition_init(response);
     response->index = request->index;
     response->base_offset = -1;
     struct part_id id;
-    response->error_code = produce_check_topic(produce, topic, asked_id, request->index, &id);
+    response->error_code =
+        produce_check_topic(produce, topic, asked->name, asked->topic_id, request->index, &id);
     if (response->error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER)
         produce_tell_leader(produce, topic, request->index, response);
     if (response->error_code != KAFKA_ERROR_NONE)
@@ -270,8 +273,7 @@ static void produce_topic(struct produce *produce, const struct produce_request_
     for (int32_t p = 0; p < request->partition_data_count; p++) {
         struct produce_response_partition *partition = &response->partition_responses[p];
         if (acks_valid) {
-            produce_partition(
-                produce, topic, request->topic_id, &request->partition_data[p], partition);
+            produce_partition(produce, topic, request, &request->partition_data[p], partition);
         } else {
             produce_response_partition_init(partition);
             partition->index = request->partition_data[p].index;

@@ -67,7 +67,7 @@ static void topic_free(struct ref *ref)
     free(topic);
 }
 
-static bool topic_name_internal(struct slice name)
+bool topic_name_internal(struct slice name)
 {
     return slice_equal_str(name, TOPIC_NAME_OFFSETS) ||
            slice_equal_str(name, TOPIC_NAME_TRANSACTIONS);

@@ -46,6 +46,8 @@ struct topic *topic_decode(
 
 /* Letters, digits, '.', '_' and '-', 1 to 249 of them, not "." or "..". */
 bool topic_name_valid(struct slice name);
+/* One of the coordinators' topics: only they write there. */
+bool topic_name_internal(struct slice name);
 /* Whether two names differ only in '.' against '_' (their metrics would be one). */
 bool topic_names_collide(struct slice a, struct slice b);
 

@@ -17,8 +17,31 @@
 
 #include <assert.h>
 
-/* Bytes a decoder may take from the arena: in proportion to what was received. */
-#define DISPATCH_ARENA_BASE ((size_t)64 * 1024)
+/*
+ * Bytes a decoder may take from the arena, in proportion to what was received. Honest messages with
+ * many small elements (a commit for thousands of topics) need up to ten times their frame; twice is
+ * always allowed, the rest up to a maximum. What is taken beyond the base is charged to the loop's
+ * budget like the frame itself, so a crowd of such requests stops being read.
+ */
+#define DISPATCH_ARENA_BASE      ((size_t)64 * 1024)
+#define DISPATCH_ARENA_DENSE     ((size_t)16)
+#define DISPATCH_ARENA_DENSE_MAX ((size_t)32 << 20)
+
+static size_t dispatch_arena_room(size_t frame_size)
+{
+    size_t dense = frame_size > DISPATCH_ARENA_DENSE_MAX / DISPATCH_ARENA_DENSE
+                       ? DISPATCH_ARENA_DENSE_MAX
+                       : frame_size * DISPATCH_ARENA_DENSE;
+    return 2 * frame_size + dense + DISPATCH_ARENA_BASE;
+}
+
+static void dispatch_charge(struct net_request *nr, size_t decoded)
+{
+    if (decoded <= DISPATCH_ARENA_BASE)
+        return;
+    nr->charged += decoded;
+    net_loop_charge(nr->req.owner->nl, decoded);
+}
 
 static void dispatch_refuse(struct net_request *nr)
 {
@@ -64,9 +87,11 @@ static bool dispatch_decode(struct net_request *nr, struct reader *reader)
     struct request *req = &nr->req;
     const struct api *api = req->api;
     req->message = arena_new_n(&req->arena, uint8_t, api->request_size);
-    req->arena.limit = req->arena.used + 2 * req->frame_size + DISPATCH_ARENA_BASE;
+    size_t before = req->arena.used;
+    req->arena.limit = before + dispatch_arena_room(req->frame_size);
     bool good = api->decode_request(reader, req->version, &req->arena, req->message);
     req->arena.limit = SIZE_MAX;
+    dispatch_charge(nr, req->arena.used - before);
     if (!good)
         return false;
     req->response = arena_new_n(&req->arena, uint8_t, api->response_size);

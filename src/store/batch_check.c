@@ -44,6 +44,8 @@ static bool check_shape(struct batch_checking *checking, const uint8_t *data, si
     if (data == NULL || size < BATCH_HEADER_SIZE)
         return check_fail(checking, BATCH_NOT_ONE, "There is no record batch");
     struct batch_header header = batch_header_parse(data);
+    if (header.magic < 0 || header.magic > 2)
+        return check_fail(checking, BATCH_CORRUPT, "The record batch is of an unknown magic");
     if (header.magic != 2)
         return check_fail(checking, BATCH_NOT_ONE, "The record batch is not of magic 2");
     if (header.length < BATCH_HEADER_SIZE - BATCH_LENGTH_OVERHEAD)

@@ -211,7 +211,7 @@ START_TEST(create_topic_validate_only)
     const struct create_topics_response_topic *topic = create(request);
     ck_assert_int_eq(topic->error_code, KAFKA_ERROR_NONE);
     ck_assert_int_eq(topic->num_partitions, 2);
-    ck_assert(uuid_is_zero(topic->topic_id));
+    ck_assert(!uuid_is_zero(topic->topic_id));
     ck_assert_int_eq(admin_topic(harness, "a")->error_code, KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     request->topics->num_partitions = 0;
     refused(create(request), KAFKA_ERROR_INVALID_PARTITIONS, "at least 1");

@@ -39,6 +39,25 @@ START_TEST(only_groups_nobody_is_in)
 }
 END_TEST
 
+START_TEST(a_group_named_twice_is_answered_once)
+{
+    struct harness *harness = calls_new(2);
+    calls_topic(harness, "orders", 1);
+    ck_assert_int_eq(calls_commit(harness, 5, "a", NULL, "orders", 0, 1), KAFKA_ERROR_NONE);
+    struct slice groups[] = {SLICE_LIT("a"), SLICE_LIT("b"), SLICE_LIT("a")};
+    struct delete_groups_request *request = harness_request(harness, &delete_groups_api_codec);
+    request->groups_names = groups;
+    request->groups_names_count = 3;
+    const struct delete_groups_response *response =
+        calls_do(harness, &delete_groups_api_codec, 2, request);
+    ck_assert_int_eq(response->results_count, 2);
+    ck_assert_int_eq(response->results[0].error_code, KAFKA_ERROR_NONE);
+    ck_assert(slice_equal_str(response->results[1].group_id, "b"));
+    ck_assert_int_eq(response->results[1].error_code, KAFKA_ERROR_GROUP_ID_NOT_FOUND);
+    harness_free(harness);
+}
+END_TEST
+
 START_TEST(before_there_is_anything)
 {
     struct harness *harness = calls_new(2);
@@ -53,4 +72,5 @@ START_TEST(before_there_is_anything)
 }
 END_TEST
 
-TEST_MAIN("api/delete_groups", only_groups_nobody_is_in, before_there_is_anything)
+TEST_MAIN("api/delete_groups", only_groups_nobody_is_in, a_group_named_twice_is_answered_once,
+    before_there_is_anything)

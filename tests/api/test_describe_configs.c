@@ -104,6 +104,11 @@ START_TEST(describe_broker)
     ck_assert_int_eq(found->config_source, 4);
     ck_assert(!found->read_only);
     ck_assert(describe(4, 4, "1", "listeners")->configs->read_only);
+    /* What was left to the broker, as it is. */
+    ck_assert_slice(describe(4, 4, "1", "node.id")->configs->value, "1");
+    ck_assert_slice(describe(4, 4, "1", "broker.id")->configs->value, "1");
+    broker_ports(harness_broker(harness))[0] = 4711;
+    ck_assert_text(describe(4, 4, "1", "listeners")->configs->value, ":4711");
     /* What a profile sets is a default. */
     found = describe(4, 4, "1", "group.initial.rebalance.delay.ms")->configs;
     ck_assert_slice(found->value, "0");

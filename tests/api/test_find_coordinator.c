@@ -29,6 +29,7 @@ START_TEST(it_is_this_broker)
         ck_assert_int_eq(response->node_id, id);
         ck_assert_uint_gt(response->host.size, 0);
         ck_assert_int_gt(response->port, 0);
+        ck_assert(slice_equal_str(response->error_message, "NONE"));
     }
     for (int16_t version = 4; version <= 6; version++) {
         const struct find_coordinator_response *response =

@@ -154,6 +154,11 @@ START_TEST(metadata_authorized_operations)
     response = ask(8, request);
     ck_assert_int_eq(response->cluster_authorized_operations, 8096);
     ck_assert_int_eq(response->topics->topic_authorized_operations, 3576);
+    request->topics[0].name = SLICE_LIT("nothing");
+    request->allow_auto_topic_creation = false;
+    response = ask(8, request);
+    ck_assert_int_eq(response->topics->error_code, KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(response->topics->topic_authorized_operations, 3576);
 }
 END_TEST
 

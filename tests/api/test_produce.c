@@ -200,6 +200,9 @@ START_TEST(produce_keeps_out_of_internal_topics)
         plane_produce(harness, "__consumer_offsets", 0, (struct plane_batch){.key = "k"})
             ->error_code,
         KAFKA_ERROR_INVALID_TOPIC_EXCEPTION);
+    ck_assert_int_eq(
+        plane_produce(harness, "__transaction_state", 0, (struct plane_batch){0})->error_code,
+        KAFKA_ERROR_INVALID_TOPIC_EXCEPTION); /* before it exists, too */
     harness_free(harness);
 }
 END_TEST

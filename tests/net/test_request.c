@@ -248,6 +248,53 @@ START_TEST(request_bad_frames_close)
 }
 END_TEST
 
+/* Version 2's array takes 64 bytes per byte received. */
+static void send_dense(int fd, int32_t number, size_t count, struct slice payload)
+{
+    struct writer writer = WRITER_NULL;
+    struct request_header header = {
+        .api_version = 2, .correlation_id = number, .client_id = SLICE_LIT("tester")};
+    writer_int32(&writer, 0);
+    header_encode_request(&writer, true, &header);
+    writer_int32(&writer, TOY_PARK);
+    writer_int32(&writer, number);
+    writer_string(&writer, true, SLICE_LIT("g"));
+    writer_array_count(&writer, true, (int32_t)count);
+    for (size_t i = 0; i < count; i++)
+        writer_int8(&writer, 0);
+    writer_bytes(&writer, true, payload);
+    bytes_put_u32(writer.buffer.data, (uint32_t)writer.buffer.size - 4);
+    client_send(fd, writer.buffer.data, writer.buffer.size);
+    writer_deinit(&writer);
+}
+
+/* Many small elements are honest up to a point; their memory is on the loop's budget. */
+START_TEST(request_dense_ones_are_decoded)
+{
+    enum { COUNT = 12000 };
+    static uint8_t payload[40000];
+    harness_init();
+    harness_start(1);
+    int fd = client_connect();
+    send_dense(fd, 1, COUNT, slice_make(payload, sizeof(payload)));
+    while (harness.n_parked < 1)
+        usleep(200);
+    ck_assert_uint_ge(harness_memory_used(), COUNT * 64);
+    harness_complete(1);
+    uint8_t size[4];
+    ck_assert(client_recv(fd, size, sizeof(size)));
+    while (harness_memory_used() >= COUNT * 64)
+        usleep(200);
+    close(fd);
+    /* 64 times what was sent is too much. */
+    fd = client_connect();
+    send_dense(fd, 2, COUNT, SLICE_NULL);
+    ck_assert(!client_recv(fd, size, sizeof(size)));
+    close(fd);
+    harness_stop(1000);
+}
+END_TEST
+
 /* librdkafka 2.0 does so; Kafka looks at no byte after the message. */
 START_TEST(request_bytes_after_the_message_are_ignored)
 {
@@ -294,4 +341,5 @@ TEST_MAIN("net/request", request_one_byte_at_a_time, request_many_frames_at_once
     request_parked_at_home_reply_in_order, request_order_to_one_home,
     request_close_comes_after_earlier_replies, request_flexible_headers,
     request_unsupported_version_is_the_hooks, request_bad_frames_close,
-    request_bytes_after_the_message_are_ignored, request_http_is_told_where_it_is)
+    request_dense_ones_are_decoded, request_bytes_after_the_message_are_ignored,
+    request_http_is_told_where_it_is)

@@ -111,6 +111,11 @@ START_TEST(batch_check_wants_exactly_one_batch)
     uint8_t *old = copy_of(kafkajs_none, sizeof(kafkajs_none));
     old[BATCH_POS_MAGIC] = 1;
     ck_assert_int_eq(check(old, sizeof(kafkajs_none), &rules).fault, BATCH_NOT_ONE);
+    for (int magic = 3; magic <= 255; magic += 84) {
+        uint8_t *unknown = copy_of(kafkajs_none, sizeof(kafkajs_none));
+        unknown[BATCH_POS_MAGIC] = (uint8_t)magic;
+        ck_assert_int_eq(check(unknown, sizeof(kafkajs_none), &rules).fault, BATCH_CORRUPT);
+    }
     teardown();
 }
 END_TEST
