@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=300 warnings=yes
+// suite: timeout=900 warnings=yes
 
 import java.nio.file.Path;
 import java.time.Duration;

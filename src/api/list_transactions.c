@@ -5,6 +5,7 @@
 
 #include "api/nodes.h"
 #include "api/txn_common.h"
+#include "base/regex.h"
 
 #define LIST_TRANSACTIONS_ROOM_FIRST 64
 
@@ -15,6 +16,7 @@ struct list_transactions {
     size_t room;
     int64_t now_ms;
     unsigned loop_index;
+    struct regex *pattern; /* NULL: any name */
     struct txns_op op;
 };
 
@@ -29,7 +31,7 @@ static bool list_transactions_wanted(const struct list_transactions *my, const s
         producer = request->producer_id_filters[i] == txn->now.producer_id;
     bool old =
         request->duration_filter < 0 || my->now_ms - txn->now.start_ms > request->duration_filter;
-    return state && producer && old;
+    return state && producer && old && (my->pattern == NULL || regex_matches(my->pattern, txn->id));
 }
 
 static void list_transactions_add(void *ctx, const struct txn *txn)
@@ -56,6 +58,12 @@ static void list_transactions_add(void *ctx, const struct txn *txn)
     out->transaction_state = slice_from_str(txn_state_name(txn->now.state));
 }
 
+static void list_transactions_end(struct list_transactions *my)
+{
+    regex_free(my->pattern);
+    request_complete(my->req);
+}
+
 static void list_transactions_on_visit(struct txns_op *op)
 {
     struct list_transactions *my = container_of(op, struct list_transactions, op);
@@ -66,7 +74,7 @@ static void list_transactions_on_visit(struct txns_op *op)
     if (++my->loop_index < broker_loops_count(op->broker))
         txns_visit(op, my->loop_index);
     else
-        request_complete(my->req);
+        list_transactions_end(my);
 }
 
 /* Names that no state has are sent back, so that a tool can tell its user. */
@@ -98,6 +106,11 @@ enum handle_result list_transactions_handle(struct request *req,
     my->response = response;
     my->op = (struct txns_op){.broker = req->conn->context, .done = list_transactions_on_visit};
     my->now_ms = env_real_ms(broker_env(my->op.broker));
+    if (request->transactional_id_pattern.size > 0 &&
+        regex_new(request->transactional_id_pattern, &my->pattern) < 0) {
+        response->error_code = KAFKA_ERROR_INVALID_REGULAR_EXPRESSION;
+        return HANDLE_DONE;
+    }
     list_transactions_unknown_states(my);
     txns_visit(&my->op, 0);
     return HANDLE_PARKED;

@@ -31,6 +31,15 @@ static const struct list_transactions_response *list(
     return response;
 }
 
+static const struct list_transactions_response *list_named(const char *pattern)
+{
+    struct list_transactions_request *request =
+        harness_request(harness, &list_transactions_api_codec);
+    request->duration_filter = -1;
+    request->transactional_id_pattern = slice_from_str(pattern);
+    return harness_call(harness, &list_transactions_api_codec, 2, request);
+}
+
 START_TEST(list_transactions_filters)
 {
     harness = harness_new(3, NULL);
@@ -52,6 +61,11 @@ START_TEST(list_transactions_filters)
     const struct list_transactions_response *response = list("Nonsense", -1, -1);
     ck_assert_int_eq(response->transaction_states_count, 0);
     ck_assert_int_eq(response->unknown_state_filters_count, 1);
+    ck_assert_int_eq(list_named(NULL)->transaction_states_count, 100);
+    ck_assert_int_eq(list_named("")->transaction_states_count, 100);
+    ck_assert_int_eq(list_named("t-1.*")->transaction_states_count, 11);
+    ck_assert_int_eq(list_named("t-[0-9]")->transaction_states_count, 10); /* from end to end */
+    ck_assert_int_eq(list_named("(")->error_code, KAFKA_ERROR_INVALID_REGULAR_EXPRESSION);
     harness_restart(harness, NULL);
     ck_assert_int_eq(list("Ongoing", -1, -1)->transaction_states_count, 10);
     harness_free(harness);

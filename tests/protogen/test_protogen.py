@@ -29,7 +29,7 @@ import protogen  # noqa: E402
 from schema import SchemaError, snake  # noqa: E402
 
 # Not in Kafka's newest version, and why.
-BEHIND = {"ListTransactions": "version 2 filters names by a regular expression, which needs a linear-time matcher"}
+BEHIND = {}
 
 
 def goldens():
