@@ -198,8 +198,12 @@ static int repair_cut(struct part *part, struct repair_task *repair)
 {
     struct env *env = part->local->env;
     int r = 0;
-    for (unsigned i = 0; i < repair->n_doomed && r >= 0; i++)
-        r = segment_unlink(env, part->dir, repair->doomed[i]);
+    /* The last one first, each for good: a stop in between must leave no log without its start. */
+    for (unsigned i = repair->n_doomed; i > 0 && r >= 0; i--) {
+        r = segment_unlink(env, part->dir, repair->doomed[i - 1]);
+        if (r >= 0 && i > 1)
+            r = env->ops->dir_sync(env, part->dir);
+    }
     if (r < 0 || repair->last == NULL)
         return error_trace(r);
     struct file *file;

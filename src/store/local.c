@@ -448,6 +448,9 @@ int engine_local_sweep(struct engine *engine, const struct uuid *gone, size_t n_
         }
         result = result < 0 ? result : r;
     }
+    /* What it knew of partitions that are gone must not be taken for others of their name. */
+    int r = checkpoint_write(local->checkpoint);
+    result = result < 0 ? result : r;
     return result < 0 ? result : 0;
 }
 

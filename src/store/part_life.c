@@ -14,6 +14,7 @@
 #include "store/part.h"
 
 #include "base/canary.h"
+#include "base/crc32c.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/small_file.h"
@@ -29,10 +30,25 @@
 
 /* --- the directory (pool) --- */
 
+#define METADATA_CRC_KEY "odradek_crc: "
+
+/* False when there is a checksum and it is wrong. Kafka neither writes the line nor minds it. */
+static bool metadata_whole(struct slice text)
+{
+    static const char key[] = METADATA_CRC_KEY;
+    const uint8_t *at = memmem(text.data, text.size, key, sizeof(key) - 1);
+    if (at == NULL)
+        return true;
+    char expected[9];
+    size_t size = (size_t)(at - text.data), left = text.size - size - (sizeof(key) - 1);
+    snprintf(expected, sizeof(expected), "%08x", crc32c(0, text.data, size));
+    return left >= 8 && memcmp(at + sizeof(key) - 1, expected, 8) == 0;
+}
+
 static bool metadata_parse(struct slice text, struct uuid *ret_id)
 {
     static const char key[] = "topic_id:";
-    if (text.size == 0)
+    if (text.size == 0 || !metadata_whole(text))
         return false;
     const char *at = memmem(text.data, text.size, key, sizeof(key) - 1);
     if (at == NULL)
@@ -78,7 +94,10 @@ static int part_dir_fill(struct part *part)
     struct env *env = part->local->env;
     struct uuid_text id = uuid_to_text(part->id.topic_id);
     _cleanup_(freep) char *metadata = xasprintf("%s/partition.metadata", part->dir);
-    _cleanup_(freep) char *text = xasprintf("version: 0\ntopic_id: %s\n", id.str);
+    _cleanup_(freep) char *lines_of_kafka = xasprintf("version: 0\ntopic_id: %s\n", id.str);
+    struct slice covered = slice_from_str(lines_of_kafka);
+    _cleanup_(freep) char *text = xasprintf(
+        "%s" METADATA_CRC_KEY "%08x\n", lines_of_kafka, crc32c(0, covered.data, covered.size));
     /* On the medium before there is any log: a directory that does not say whose it is holds
      * nothing (or comes from elsewhere), and what a deleted topic left is never taken for a new
      * one's. */

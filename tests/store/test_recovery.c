@@ -359,6 +359,7 @@ END_TEST
 START_TEST(recovery_of_a_directory_of_another_topic)
 {
     fill(5, 2);
+    world_file_truncate(WORLD_LABEL "/partition.metadata", 0);
     world_file_write(
         WORLD_LABEL "/partition.metadata", 0, "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\n", 44);
     expect_end(0);
