@@ -23,6 +23,11 @@ void sim_where(const char *format, ...)
     va_end(args);
 }
 
+const char *sim_where_is(void)
+{
+    return where;
+}
+
 static void report_write(const char *text)
 {
     ssize_t n = write(STDERR_FILENO, text, strlen(text));

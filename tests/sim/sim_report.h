@@ -29,6 +29,11 @@ enum sim_count {
     SIM_COUNT_RECORDS,
     SIM_COUNT_REFUSED, /* directories that refused to open, with a reason, after damage */
     SIM_COUNT_HOLES,   /* states in which a damaged batch was unavailable */
+    SIM_COUNT_SERVED,  /* states in which a batch with a wrong checksum was handed out */
+    SIM_COUNT_WRONG,   /* ... one whose header is not covered by its checksum */
+    SIM_COUNT_OFFLINE, /* runs after which a partition was offline until the next start */
+    SIM_COUNT_COSTLY,  /* states in which damage of something else than a log cost records */
+    SIM_COUNT_BEYOND,  /* states in which more than what was damaged was unavailable */
     SIM_COUNTS,
 };
 
@@ -42,6 +47,7 @@ extern struct sim_job *sim_job; /* of this process */
 
 /* What is being done, for the line that tells of a failure. */
 void sim_where(const char *format, ...) _printf_(1, 2);
+const char *sim_where_is(void);
 /* Called before a violation ends the process: shows what it knows. */
 extern void (*sim_on_violation)(void);
 /* Prints the line of a broken invariant and ends the process. */

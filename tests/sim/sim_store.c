@@ -30,7 +30,7 @@ static const struct part_config store_config = {
 
 void store_model_init(struct store_model *model)
 {
-    *model = (struct store_model){.next_id = 1};
+    *model = (struct store_model){.next_id = 1, .sync_failed_at = SIZE_MAX};
     model->batches = xnew_n(struct store_batch, STORE_BATCHES);
     model->order = xnew_n(size_t, STORE_BATCHES);
 }
@@ -137,8 +137,16 @@ static void store_on_acquired(void *ctx, struct part *part, int32_t leader_epoch
 static void store_on_lost(void *ctx, struct part *part)
 {
     struct store_part *at = ctx;
-    (void)part;
+    struct store_model *model = at->world->model;
+    struct part_state state;
     at->acquired = false;
+    at->world->engine->ops->part_get_state(part, &state);
+    for (size_t i = 0; i < model->n_batches; i++) { /* what was cut off after a failed sync */
+        struct store_batch *batch = &model->batches[i];
+        if (batch->part == at->index && batch->incarnation == at->incarnation &&
+            batch->said == STORE_WRITTEN && batch->end > state.log_end)
+            batch->said = STORE_UNKNOWN;
+    }
 }
 
 static void store_on_committed(void *ctx, struct part *part, int64_t high_watermark)
@@ -718,9 +726,14 @@ static void judge_batch(
 {
     struct store_part *part = judging->part;
     const struct store_model *model = part->world->model;
-    sim_check(batch_crc_valid(bytes, header), "%s: the batch at %" PRId64 " is served damaged",
-        part->label, header->base_offset);
+    bool valid = batch_crc_valid(bytes, header);
     const struct store_batch *batch = model_find(model, part->index, header);
+    if (judging->verdict->tolerant && (!valid || batch == NULL)) {
+        (*(valid ? &judging->verdict->wrong : &judging->verdict->served))++;
+        return;
+    }
+    sim_check(
+        valid, "%s: the batch at %" PRId64 " is served damaged", part->label, header->base_offset);
     sim_check(batch != NULL, "%s: what lies at %" PRId64 " was never sent there", part->label,
         header->base_offset);
     sim_check(batch->incarnation == part->incarnation,
@@ -733,6 +746,14 @@ static void judge_batch(
         judging->key_last[batch->key] = header->base_offset;
 }
 
+static bool judge_broken(struct slice bytes, size_t at)
+{
+    if (bytes.size - at < BATCH_HEADER_SIZE)
+        return true;
+    struct batch_header header = batch_header_parse(bytes.data + at);
+    return !batch_header_sane(&header) || batch_size(&header) > bytes.size - at;
+}
+
 /* From `offset`; returns the offset behind the last batch. */
 static int64_t judge_bytes(struct store_judging *judging, int64_t offset, struct slice bytes)
 {
@@ -740,12 +761,17 @@ static int64_t judge_bytes(struct store_judging *judging, int64_t offset, struct
     int64_t asked = offset;
     for (size_t at = 0; at < bytes.size;) {
         const char *label = judging->part->label;
+        if (judging->verdict->tolerant && judge_broken(bytes, at)) {
+            judging->verdict->wrong++;
+            break;
+        }
         sim_check(bytes.size - at >= BATCH_HEADER_SIZE, "%s: half a header", label);
         struct batch_header header = batch_header_parse(bytes.data + at);
         sim_check(batch_header_sane(&header) && batch_size(&header) <= bytes.size - at,
             "%s: no whole batch is served at %" PRId64, label, offset);
         bool first = at == 0 && header.base_offset <= asked && batch_last_offset(&header) >= asked;
-        sim_check(first || header.base_offset == offset || (gaps && header.base_offset > offset),
+        sim_check(first || header.base_offset == offset || (gaps && header.base_offset > offset) ||
+                      judging->verdict->tolerant,
             "%s: a hole from %" PRId64 " to %" PRId64, label, offset, header.base_offset);
         judge_batch(judging, bytes.data + at, &header);
         offset = batch_last_offset(&header) + 1;
@@ -777,6 +803,8 @@ static void judge_scan(struct store_judging *judging)
             continue;
         }
         int64_t next = judge_bytes(judging, offset, buffer_slice(&bytes));
+        if (judging->verdict->tolerant && next <= offset)
+            next = offset + 1;
         sim_check(next > offset, "%s: no progress at %" PRId64, part->label, offset);
         offset = next;
     }
@@ -802,6 +830,22 @@ static void judge_batches(struct store_judging *judging)
 {
     struct store_part *part = judging->part;
     const struct store_model *model = part->world->model;
+    struct store_verdict *verdict = judging->verdict;
+    for (size_t i = 0; i < model->n_batches; i++) {
+        if (model->batches[i].part == part->index && verdict->note_present != NULL)
+            verdict->note_present[i] = judging->present[i];
+    }
+    if (verdict->baseline != NULL) {
+        for (size_t i = 0; i < model->n_batches; i++) {
+            if (model->batches[i].part != part->index || !verdict->baseline[i] ||
+                judging->present[i])
+                continue;
+            verdict->missing++;
+            log_debug(
+                "sim.missing", "partition=%s offset=%" PRId64, part->label, model->batches[i].base);
+        }
+        return;
+    }
     for (size_t i = 0; i < model->n_batches; i++) {
         const struct store_batch *batch = &model->batches[i];
         bool there =
@@ -815,13 +859,9 @@ static void judge_batches(struct store_judging *judging)
                 sim_count(SIM_COUNT_LOST_WRITTEN, 1);
             continue;
         }
-        if (judging->verdict->tolerant)
-            judging->verdict->missing++;
-        else
-            sim_violation("%s: %s at %" PRId64 " is lost (log start %" PRId64 ", end %" PRId64 ")",
-                part->label,
-                batch->durable_at != STORE_NEVER ? "a durable batch" : "a written batch",
-                batch->base, judging->state.log_start, judging->state.high_watermark);
+        sim_violation("%s: %s at %" PRId64 " is lost (log start %" PRId64 ", end %" PRId64 ")",
+            part->label, batch->durable_at != STORE_NEVER ? "a durable batch" : "a written batch",
+            batch->base, judging->state.log_start, judging->state.high_watermark);
     }
 }
 
@@ -852,11 +892,7 @@ static void judge_start(struct store_judging *judging)
 static void judge_part(struct store_part *part, struct store_verdict *verdict)
 {
     struct store_judging judging = {.verdict = verdict, .part = part};
-    sim_check(!part->failed || verdict->tolerant, "%s does not open", part->label);
-    if (part->failed) {
-        verdict->missing++;
-        return;
-    }
+    sim_check(!part->failed, "%s does not open", part->label);
     sim_check(part->acquired, "%s is never acquired", part->label);
     for (unsigned i = 0; i < STORE_KEYS; i++)
         judging.key_last[i] = -1;
@@ -885,7 +921,8 @@ static void judge_journal(struct store_world *world, const struct store_verdict 
 
 void store_world_judge(struct store_world *world, struct store_verdict *verdict)
 {
-    judge_journal(world, verdict);
+    if (!verdict->journal_damaged)
+        judge_journal(world, verdict);
     for (unsigned i = 0; i < STORE_PARTS; i++) {
         if (world->parts[i].part != NULL)
             judge_part(&world->parts[i], verdict);

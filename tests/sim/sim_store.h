@@ -119,8 +119,13 @@ struct store_verdict {
     size_t at;
     bool kill;
     bool tolerant;
-    unsigned missing; /* out: durable batches that are not there */
-    unsigned corrupt; /* out: reads that were answered with an error */
+    bool *note_present;   /* out, when not NULL: by batch of the model, whether it was read */
+    const bool *baseline; /* tolerant: what was there before the damage */
+    bool journal_damaged; /* tolerant: it is not judged */
+    unsigned missing;     /* out: durable batches that are not there */
+    unsigned corrupt;     /* out: reads that were answered with an error */
+    unsigned served;      /* out: batches with a wrong checksum handed out */
+    unsigned wrong;       /* out: batches that nobody sent so */
 };
 void store_world_judge(struct store_world *world, struct store_verdict *verdict);
 /* A new durable append on every partition must succeed. */
