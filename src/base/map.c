@@ -9,9 +9,16 @@
 
 #define MAP_CAPACITY_MIN ((size_t)8)
 
+static _Atomic uint64_t seed; /* set once, by whoever comes first */
+
+void hash_seed_set(uint64_t value)
+{
+    assert(value != 0);
+    atomic_store(&seed, value);
+}
+
 static uint64_t hash_seed(void)
 {
-    static _Atomic uint64_t seed; /* set once, by whoever comes first */
     uint64_t value = atomic_load_explicit(&seed, memory_order_relaxed);
     if (value != 0)
         return value;

@@ -37,3 +37,6 @@ void *map_remove(struct map *map, struct slice key);
 
 /* SipHash-like quality is not needed: a seeded 64-bit mix. */
 uint64_t hash_bytes(struct slice s);
+/* Before the first map is made: the order of iteration is the same in each run with this seed (for
+ * simulations). Not 0. */
+void hash_seed_set(uint64_t value);

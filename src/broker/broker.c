@@ -329,21 +329,48 @@ void broker_on_conn_close(struct broker *broker, uint64_t conn_id)
 
 /* --- start --- */
 
+/* The name of a new directory is on the medium, or all that is in it might be gone with it. */
+static int dir_sync_parent(struct env *env, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    _cleanup_(freep) char *parent =
+        slash == NULL ? xstrdup(".") : xstrdup_slice(slice_make(path, size));
+    int r = env->ops->dir_sync(env, parent);
+    return r == -EACCES ? 0 : r; /* it may not be ours to read */
+}
+
+/* 0: it is there; > 0: it was made. */
+static int dir_make_one(struct env *env, const char *path)
+{
+    int r = env->ops->dir_make(env, path);
+    if (r == -EEXIST)
+        return 0;
+    if (r == 0)
+        r = dir_sync_parent(env, path);
+    return r < 0 ? r : 1;
+}
+
 /* Makes the directory and those above it. */
 static int dir_make_all(struct env *env, const char *path)
 {
     _cleanup_(freep) char *part = xstrdup(path);
+    _cleanup_(freep) char *journal = xasprintf("%s/meta/journal", path);
+    struct env_stat stat;
     for (char *at = part + 1; *at != '\0'; at++) {
         if (*at != '/')
             continue;
         *at = '\0';
-        int r = env->ops->dir_make(env, part);
-        if (r < 0 && r != -EEXIST)
+        int r = dir_make_one(env, part);
+        if (r < 0)
             return r;
         *at = '/';
     }
-    int r = env->ops->dir_make(env, part);
-    return r == -EEXIST ? 0 : r;
+    int r = dir_make_one(env, part);
+    /* A start that ended in between may have left it without that. */
+    if (r == 0 && env->ops->path_stat(env, journal, &stat) == -ENOENT)
+        r = dir_sync_parent(env, part);
+    return r < 0 ? r : 0;
 }
 
 static int broker_open_engine(struct broker *broker)

@@ -36,6 +36,8 @@
 static bool metadata_whole(struct slice text)
 {
     static const char key[] = METADATA_CRC_KEY;
+    if (text.data == NULL)
+        return true;
     const uint8_t *at = memmem(text.data, text.size, key, sizeof(key) - 1);
     if (at == NULL)
         return true;
