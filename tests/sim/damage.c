@@ -198,7 +198,7 @@ static void damage_bytes(struct damage *damage, const struct damage_file *file, 
                 continue;
             sim_image_copy(&image, &damage->image, false);
             uint8_t *byte = &image.inodes[file->inode]->bytes.data[at], before = *byte;
-            *byte = how == 0 ? (uint8_t)(before ^ 1U << (at % 8)) : how == 1 ? 0 : 0xff;
+            *byte = (uint8_t)(how == 0 ? before ^ 1U << (at % 8) : how == 1 ? 0U : 0xffU);
             sim_where("damage --seed %" PRIu64 " (%s: byte %zu is %s)", damage->seed, file->path,
                 at, hows[how]);
             if (*byte == before)

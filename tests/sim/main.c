@@ -55,6 +55,8 @@ static const struct what {
         "every byte of a data directory damaged, every file cut, gone, swapped or old"},
     {"errors", sim_run_errors, {.seconds = 300}, {.seconds = 12},
         "every call site of files failing with every errno, once and for good"},
+    {"seeds", sim_run_seeds, {.states = 2000}, {.seconds = 15},
+        "the whole broker with clients and crashes, by seeds; --states counts seeds"},
 };
 
 double sim_real_seconds(void)

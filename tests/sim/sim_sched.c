@@ -37,6 +37,7 @@ static struct {
     int64_t work_ms_max;
     uint64_t n_steps;
     sim_ready_fn ready;
+    void (*told)(int fd);
 } sched;
 
 /* --- queues --- */
@@ -76,9 +77,17 @@ void sim_sched_work_ms_max(int64_t ms)
     sched.work_ms_max = ms;
 }
 
-void sim_sched_ready_fn(sim_ready_fn fn)
+void sim_sched_ready_fn(sim_ready_fn fn, void (*told)(int fd))
 {
     sched.ready = fn;
+    sched.told = told;
+}
+
+void sim_sched_abandon(void)
+{
+    sched.current = NULL;
+    sched.n_loops = 0;
+    list_init(&sched.works);
 }
 
 uint64_t sim_sched_steps(void)
@@ -318,9 +327,10 @@ static void loop_turn_ios(struct loop *loop)
     for (unsigned i = 0; i < loop->n_ios;) {
         struct loop_io *io = loop->ios[i];
         unsigned events = io_ready(io);
-        if ((events & LOOP_IO_CLOSED) != 0)
+        if ((events & LOOP_IO_CLOSED) != 0) {
+            sched.told(io->fd);
             io->fn(io, LOOP_IO_CLOSED);
-        else if ((events & LOOP_IO_READ) != 0)
+        } else if ((events & LOOP_IO_READ) != 0)
             io->fn(io, LOOP_IO_READ);
         if (i < loop->n_ios && loop->ios[i] == io && (io_ready(io) & LOOP_IO_WRITE) != 0)
             io->fn(io, LOOP_IO_WRITE);

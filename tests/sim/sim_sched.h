@@ -29,4 +29,7 @@ bool sim_sched_idle(void); /* no message, no work; timers may run */
 uint64_t sim_sched_steps(void);
 /* Readiness of a descriptor; by sim_net. */
 typedef unsigned (*sim_ready_fn)(int fd);
-void sim_sched_ready_fn(sim_ready_fn fn);
+/* told: whoever watches for the end of the peer knows of it now. */
+void sim_sched_ready_fn(sim_ready_fn fn, void (*told)(int fd));
+/* The process died: whatever a loop did is over. */
+void sim_sched_abandon(void);
