@@ -181,7 +181,7 @@ static bool damage_mine(struct damage *damage, uint64_t *turn)
 
 static bool damage_over(const struct damage *damage)
 {
-    return !damage->options->once && !sim_go_on(damage->options, damage->begun, damage->n_states);
+    return !sim_go_on(damage->options, damage->begun, damage->n_states);
 }
 
 /* --- all of them --- */

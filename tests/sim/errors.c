@@ -172,7 +172,7 @@ static void error_site(struct error_run *run, const struct sim_site *site, unsig
 
 static bool error_over(const struct error_run *run)
 {
-    return !run->options->once && !sim_go_on(run->options, run->begun, run->n_runs);
+    return !sim_go_on(run->options, run->begun, run->n_runs);
 }
 
 static void error_run_seed(struct error_run *run)

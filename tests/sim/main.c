@@ -139,8 +139,11 @@ static bool parse(int argc, char **argv, const struct what *what, struct sim_opt
         } else
             return false;
     }
-    if (options->once)
+    if (options->once) { /* ends by itself, or by a count: never by time */
         options->n_jobs = 1;
+        options->seconds = 0;
+        options->states = options->brief ? 300 : 0;
+    }
     return true;
 }
 

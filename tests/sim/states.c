@@ -226,8 +226,7 @@ static void episode_life(struct episode *episode, const struct sim_image *base,
         sim_alive();
         episode_point(episode, &crash, model, lives);
         if (crash.at == disk.log.count ||
-            (!episode->options->once &&
-                !sim_go_on(episode->options, episode->begun, sim_job->counts[SIM_COUNT_STATES])))
+            !sim_go_on(episode->options, episode->begun, sim_job->counts[SIM_COUNT_STATES]))
             break;
         sim_crash_advance(&crash);
     }
