@@ -133,7 +133,7 @@ static int net_sock_address(struct env *env, int fd, bool of_peer,
     struct sockaddr_storage *ret_address, socklen_t *ret_size)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-        .sin_port = htons(of_peer ? (uint16_t)(10000 + fd % 50000) : 9092),
+        .sin_port = htons((uint16_t)(of_peer ? 10000 + fd % 50000 : 9092)),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     (void)env;
     memset(ret_address, 0, sizeof(*ret_address));
