@@ -74,6 +74,8 @@ int cleaner_swap_finish(struct env *env, const char *dir, int64_t base, int64_t 
     int r = swap_unlink(env, dir, base, ".index");
     if (r >= 0)
         r = swap_unlink(env, dir, base, ".timeindex");
+    if (r >= 0)
+        r = swap_unlink(env, dir, base, ".checksums");
     for (unsigned i = 0; i < n_bases && r >= 0; i++) {
         assert(bases[i] >= base && bases[i] < end);
         if (bases[i] != base)

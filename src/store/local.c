@@ -181,6 +181,7 @@ void home_add(struct home *home, struct part *part)
     list_append(&home->parts, &part->link);
     if (home->n_parts++ == 0) {
         home_note_time(home);
+        home_scrub_soon(home);
         timer_start(&home->checkpoint_timer, home->loop, LOCAL_CHECKPOINT_MS, home_on_checkpoint);
         timer_start(
             &home->retention_timer, home->loop, home->local->retention_check_ms, home_on_retention);
@@ -200,6 +201,7 @@ void home_remove(struct home *home, struct part *part)
     timer_stop(&home->checkpoint_timer);
     timer_stop(&home->retention_timer);
     timer_stop(&home->cleaner_timer);
+    timer_stop(&home->scrub_timer);
     timer_stop(&home->flush_timer);
     timer_stop(&home->space_timer);
 }
@@ -380,6 +382,7 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
         local->homes[i].local = local;
         local->homes[i].loop = config->loops[i];
         list_init(&local->homes[i].parts);
+        local->homes[i].scrub_round = 1;
         list_init(&local->homes[i].indexed);
     }
     int r = local_start(local);

@@ -41,6 +41,10 @@ struct home {
     struct timer retention_timer, checkpoint_timer; /* run while there are parts */
     uint64_t durable_size;      /* bytes that became durable since the checkpoint was asked for */
     struct timer cleaner_timer; /* runs while there are parts */
+    struct timer scrub_timer;   /* runs while there are parts */
+    unsigned scrub_round;       /* from 1 */
+    int64_t scrub_credit;       /* bytes that may be checked now */
+    bool scrubbing;             /* a segment is being checked */
     struct retain_clock retain_clock;
     struct timer space_timer; /* runs while something is written, or the disk is full */
     bool space_wanted;        /* something was written since it fired */
@@ -66,9 +70,10 @@ struct local {
     int64_t retention_check_ms;
     int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
     size_t cleaner_map_size_max;
-    atomic_bool cleaner_busy; /* a pass runs */
-    atomic_bool full;         /* the disk nearly is */
-    atomic_bool close_failed; /* no clean stop any more */
+    atomic_bool cleaner_busy;   /* a pass runs */
+    atomic_bool full;           /* the disk nearly is */
+    atomic_ulong damages_total; /* batches that were quarantined by this process */
+    atomic_bool close_failed;   /* no clean stop any more */
     unsigned n_homes;
     struct home homes[];
 };

@@ -17,6 +17,7 @@
 #include "store/epochs.h"
 #include "store/local.h"
 #include "store/segment.h"
+#include "store/verify.h"
 
 enum part_phase {
     PART_OPENING,
@@ -60,6 +61,9 @@ struct part {
     unsigned n_segments;
     struct segment **by_base; /* the same, to be searched; NULL: to be made when it is needed */
     uint64_t size;            /* bytes in all segments */
+    struct damage *damages;   /* quarantined, in order of offset */
+    unsigned n_damages;
+    unsigned scrub_round; /* the background check is through with it */
     int64_t log_start, log_end, written_end, durable_end;
     int64_t cleaned_end;  /* everything below was compacted once */
     int64_t aborted_end;  /* aborted transactions that end below are in `.txnindex` files */
@@ -193,6 +197,43 @@ void part_sync(struct part *part);
 void part_sync_failed(struct part *part, int error);
 /* Cuts the log to durable_end after a failed sync. */
 void part_repair(struct part *part);
+
+/* quarantine.c */
+/* On the pool: what is remembered is appended; a file that makes no sense counts as empty. */
+int quarantine_load(
+    struct env *env, const char *dir, struct damage **ret_damages, unsigned *ret_count);
+/* All of the segment was looked at: this is what is damaged in it, whatever was known before. */
+void part_quarantine(
+    struct part *part, struct segment *segment, const struct damage *damages, unsigned count);
+/* scrub.c, on the pool: looks at all of a segment, with the help of its sidecar when it is sealed.
+ * The damages are the caller's to free. */
+int part_verify(struct part *part, struct segment *segment, struct file *file, bool sealed,
+    struct verify *verify);
+/* Whether offsets may be missing from there on: compaction was there. */
+bool part_has_gaps(const struct part *part, int64_t offset);
+
+/* scrub.c */
+/* The segment is not the active one any more: it gets its sidecar. */
+void part_sealed(struct part *part, struct segment *segment);
+/* Starts the background check of the loop's parts. */
+void home_scrub_soon(struct home *home);
+
+/* Forgets what lies below the log start. */
+void part_quarantine_trim(struct part *part);
+/* The damage that holds the offset, or NULL. */
+const struct damage *part_damage_at(const struct part *part, int64_t offset);
+/* Between which bytes of the segment a read of an undamaged offset may move. */
+struct fence {
+    uint64_t start, end;
+    int64_t next; /* the offset behind: of the next damage, or of the segment's end */
+    bool closed;  /* a damage follows */
+};
+struct fence part_fence(const struct part *part, const struct segment *segment, int64_t offset);
+/* Anchors that an index gave are kept only between the fences. */
+void fence_anchors(const struct fence *fence, struct range_query *query);
+/* Whether these bytes were checked or written by this process. */
+bool segment_trusted(const struct segment *segment, uint64_t pos, uint64_t size);
+void segment_trust(struct segment *segment, uint64_t pos, uint64_t size);
 
 /* snapshot.c, on the pool: the log ends here now, snapshots that know more go. */
 void part_snapshot_cut(struct part *part, int64_t log_end);

@@ -155,6 +155,8 @@ struct recover_task {
     bool exists;
     struct buffer snapshot;
     int64_t snapshot_upto;
+    struct damage *damages;
+    unsigned n_damages;
     bool disowned; /* what the checkpoint said was about another topic */
 };
 
@@ -217,6 +219,8 @@ static void recover_run(struct part_task *base)
     if (r == 0 && task->exists)
         task->snapshot_upto = snapshot_find(part->local->env, part->dir, &task->recovery.snapshots,
             task->recovery.log_end, &task->snapshot);
+    if (r == 0 && task->exists)
+        r = quarantine_load(part->local->env, part->dir, &task->damages, &task->n_damages);
     base->result = r < 0 ? r : 0;
 }
 
@@ -240,6 +244,8 @@ static void recover_adopt(struct part *part, struct recover_task *task)
     if (part->cleaned_end > part->durable_end)
         part->cleaned_end = part->durable_end;
     part->sync_wanted = recovery->changed || part->durable_end < part->written_end;
+    part->damages = steal(&task->damages);
+    part->n_damages = task->n_damages;
     part->snapshot = task->snapshot;
     part->snapshot_upto = task->snapshot_upto;
     part->snapshot_known = true;
@@ -271,6 +277,7 @@ static void recover_done(struct part_task *base)
     }
     buffer_deinit(&task->snapshot);
     epochs_deinit(&task->epochs);
+    free(task->damages);
     free(task);
 }
 
@@ -321,6 +328,7 @@ static void part_free(struct part *part)
         part_drop_segment(part, part_active(part));
     part_segments_changed(part);
     buffer_deinit(&part->snapshot);
+    free(part->damages);
     assert(list_empty(&part->pending) && list_empty(&part->waiting));
     assert(list_empty(&part->flushes) && list_empty(&part->answers) && part->file == NULL);
     home_remove(part->home, part);

@@ -80,6 +80,7 @@ static void retain_remove(struct part *part, unsigned count)
         first > part->log_start ? first : part->log_start);
     if (first > part->log_start) {
         part->log_start = first;
+        part_quarantine_trim(part);
         part->start_moved = true;
         part_mark(part);
         part_complete_soon(part);

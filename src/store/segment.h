@@ -30,7 +30,9 @@ struct segment {
     int64_t first_timestamp; /* of the first batch; -1: none or not known */
     int64_t max_timestamp;   /* -1: none or not known (sealed: until the index was loaded) */
     int64_t roll_jitter_ms;
-    bool damaged;                /* known to: no jumps over its batches */
+    uint64_t verified_from, verified_to; /* these bytes were checked by this process */
+    bool damaged;                /* suspected: all of it is to be checked before it is read */
+    unsigned scrub_round;        /* of the background check that it was last in */
     struct index *index;         /* the active one always has it; NULL: to be loaded */
     struct list_link index_link; /* in the home's list of sealed segments with a loaded index */
 };
