@@ -107,7 +107,7 @@ public final class Streams implements Rig.Scenario {
                     }
                 }
                 producer.flush();
-                long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+                long deadline = System.nanoTime() + Duration.ofSeconds(180).toNanos();
                 while (got < sent) {
                     Rig.check(System.nanoTime() < deadline, got + " of " + sent + " counts came in round " + round);
                     for (var record : reader.poll(Duration.ofMillis(100))) {
