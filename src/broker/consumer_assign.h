@@ -27,6 +27,7 @@ struct assign_member {
     struct slice id, instance_id; /* null: dynamic */
     const struct consumer_topics *topics;
     const struct consumer_parts *before;
+    void *context; /* the caller's */
     /* out; the caller's to free */
     struct consumer_parts after;
     /* own */

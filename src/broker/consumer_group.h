@@ -37,6 +37,12 @@ enum consumer_progress {
     CONSUMER_WAITING = 2,   /* waits for what others have not given back */
 };
 
+/* A target costs as much as the group is large. Up to this many members each change gets one at
+ * once; in a larger group they wait until this many members' worth of milliseconds has passed since
+ * the last, so that thousands that join together share a few. */
+#define CONSUMER_RETARGET_COUNT_MAX    200
+#define CONSUMER_RETARGET_COUNT_PER_MS 20
+
 #define CONSUMER_EPOCH_JOIN         0
 #define CONSUMER_EPOCH_LEAVE        (-1)
 #define CONSUMER_EPOCH_LEAVE_STATIC (-2)
@@ -132,6 +138,7 @@ struct consumer_hooks {
 struct consumer_group {
     struct slice id;
     int32_t epoch, target_epoch;
+    int64_t retarget_ms;  /* not before this; loop time */
     uint64_t topics_hash; /* of all that is subscribed to */
     uint64_t topics_revision;
     struct list_link members;

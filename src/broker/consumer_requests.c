@@ -224,7 +224,7 @@ void consumer_group_subscribe(
             joined    ? "joined"
             : changed ? "subscription-changed"
                       : "topics-changed");
-    if (group->epoch > group->target_epoch)
+    if (group->epoch > group->target_epoch && loop_now_ms(group->loop) >= group->retarget_ms)
         consumer_group_retarget(group);
 }
 

@@ -60,16 +60,20 @@ void consumer_group_retarget(struct consumer_group *group)
         members[count++] = (struct assign_member){.id = member->id,
             .instance_id = member->instance_id,
             .topics = &member->subscription->topics,
-            .before = &member->target};
+            .before = &member->target,
+            .context = member};
     assert(count == group->members_count);
     consumer_assign(consumer_group_assignor(group), members, count);
     for (size_t i = 0; i < count; i++) {
-        member = consumer_group_member(group, members[i].id);
+        member = members[i].context;
         if (consumer_parts_replace(&member->target, members[i].after))
             consumer_member_touch(member, CONSUMER_DIRTY_TARGET);
     }
     free(members);
     group->target_epoch = group->epoch;
+    if (count > CONSUMER_RETARGET_COUNT_MAX)
+        group->retarget_ms =
+            loop_now_ms(group->loop) + (int64_t)count / CONSUMER_RETARGET_COUNT_PER_MS;
     group->dirty |= CONSUMER_DIRTY_TARGET_EPOCH;
     log_debug("consumer.target", "group=%s epoch=%" PRId32 " members=%zu", log_quote(group->id).str,
         group->epoch, count);

@@ -19,11 +19,9 @@ struct consumer_call {
     struct uuid topic;
 };
 
-static inline void consumer_do(struct harness *harness, struct consumer_call *call,
-    const struct consumer_group_heartbeat_request *request)
+static inline void consumer_take(
+    struct consumer_call *call, const struct consumer_group_heartbeat_response *response)
 {
-    const struct consumer_group_heartbeat_response *response = calls_do(
-        harness, &consumer_group_heartbeat_api_codec, call->version == -1 ? 0 : 1, request);
     call->error = response->error_code;
     if (response->error_code != KAFKA_ERROR_NONE) {
         ck_assert(!slice_is_null(response->error_message));
@@ -41,6 +39,13 @@ static inline void consumer_do(struct harness *harness, struct consumer_call *ca
             call->partitions[call->assigned++] =
                 response->assignment->topic_partitions[t].partitions[p];
     }
+}
+
+static inline void consumer_do(struct harness *harness, struct consumer_call *call,
+    const struct consumer_group_heartbeat_request *request)
+{
+    consumer_take(call, calls_do(harness, &consumer_group_heartbeat_api_codec,
+                            call->version == -1 ? 0 : 1, request));
 }
 
 static inline struct consumer_group_heartbeat_request *consumer_request(
