@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=180 threads=yes warnings=yes
+// suite: timeout=180 warnings=yes
 
 import java.time.Duration;
 import java.util.ArrayList;
