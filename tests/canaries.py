@@ -17,6 +17,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -65,30 +66,44 @@ def programs(build):
     return found
 
 
+def end_session(session):
+    """Ends the program and whatever it forked: check gives each test a process group of its own."""
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            if entry.isdigit() and int(fields[3]) == session:
+                os.kill(int(entry), signal.SIGKILL)
+        except (OSError, ValueError, IndexError):
+            continue
+
+
 def run(program, number, limit=LIMIT_SECONDS):
     """None: it passed. Otherwise how it failed."""
     command, env = program
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **env, "ODRADEK_CANARY": str(number)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **env, "ODRADEK_CANARY": str(number)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=limit,
-            check=False,
-        )
+        output, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
+        end_session(process.pid)
+        process.communicate()
         return f"no end after {limit:.0f} s"
-    bad = re.search(rb"^not ok.*$", done.stdout, re.MULTILINE)
+    bad = re.search(rb"^not ok.*$", output, re.MULTILINE)
     if bad:
         return bad[0].decode("utf-8", "replace")[:150]
-    bad = re.search(rb"^VIOLATION .*$", done.stdout, re.MULTILINE)
-    if bad and done.returncode != 0:
+    bad = re.search(rb"^VIOLATION .*$", output, re.MULTILINE)
+    if bad and process.returncode != 0:
         return bad[0].decode("utf-8", "replace")[:150]
-    ended = re.search(rb"^1\.\.(\d+)|^states: \d+ passed", done.stdout, re.MULTILINE)
-    if done.returncode != 0 or not ended:
-        return f"ended with {done.returncode}"
+    ended = re.search(rb"^1\.\.(\d+)|^states: \d+ passed", output, re.MULTILINE)
+    if process.returncode != 0 or not ended:
+        return f"ended with {process.returncode}"
     return None
 
 
