@@ -27,6 +27,7 @@
 #define LOCAL_CLEAN_FILE  ".kafka_cleanshutdown"
 #define LOCAL_CLEAN_TEXT  "{\"version\":0,\"brokerEpoch\":-1}"
 #define LOCAL_DELETE_TAIL "-delete"
+#define LOCAL_STRAY_TAIL  "-stray"
 
 struct home *local_home(struct local *local, struct loop *loop)
 {
@@ -235,6 +236,20 @@ static int local_remove_renamed(struct local *local, const char *path)
     return error_trace(r);
 }
 
+int local_stray_dir(struct local *local, const char *path)
+{
+    struct env *env = local->env;
+    uint64_t random;
+    env->ops->random(env, &random, sizeof(random));
+    _cleanup_(freep) char *stray = xasprintf("%s.%016" PRIx64 LOCAL_STRAY_TAIL, path, random);
+    int r = env->ops->path_rename(env, path, stray);
+    if (r == -ENOENT)
+        return 0;
+    if (r >= 0)
+        r = env->ops->dir_sync(env, local->dir);
+    return error_trace(r);
+}
+
 int local_doom_dir(struct local *local, const char *path, char **ret_doomed)
 {
     struct env *env = local->env;
@@ -408,6 +423,12 @@ static int32_t local_partition_of(const char *name)
     return errno != 0 || *end != '\0' || partition > INT32_MAX ? -1 : (int32_t)partition;
 }
 
+static bool local_is_stray(const char *name)
+{
+    size_t size = strlen(name), tail = sizeof(LOCAL_STRAY_TAIL) - 1;
+    return size > tail && strcmp(name + size - tail, LOCAL_STRAY_TAIL) == 0;
+}
+
 static bool local_is_gone(const struct uuid *gone, size_t n_gone, struct uuid topic_id)
 {
     for (size_t i = 0; i < n_gone; i++) {
@@ -421,7 +442,7 @@ static int local_sweep_dir(
     struct local *local, const char *name, const struct uuid *gone, size_t n_gone)
 {
     struct part_id id = {.partition = local_partition_of(name)};
-    if (id.partition < 0)
+    if (id.partition < 0 && !local_is_stray(name))
         return 0;
     _cleanup_(freep) char *path = xasprintf("%s/%s", local->dir, name);
     int r = part_dir_id(local->env, path, &id.topic_id);

@@ -88,6 +88,9 @@ void home_schedule(struct home *home, struct part *part);
 void home_watch_space(struct home *home);
 /* So many bytes more are on the medium. */
 void home_note_durable(struct home *home, uint64_t size);
+/* Sets a directory aside, under a name that is no partition's, whose topic is not known to be gone.
+ * Missing is fine. Blocks. */
+int local_stray_dir(struct local *local, const char *path);
 /* Renames a directory, so that nobody takes it for a partition any more. Missing is fine: then
  * *ret_doomed (the caller frees) is NULL. Blocks. */
 int local_doom_dir(struct local *local, const char *path, char **ret_doomed);

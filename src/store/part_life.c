@@ -4,7 +4,7 @@
  *
  * Open: a part of which nothing lies in the data directory is there at once; its directory is made
  * with the first append. Anything else is recovered on the pool. A directory whose identity file
- * names another topic id is what a deleted topic of the same name left behind: it is removed and
+ * names another topic id is what a deleted topic of the same name left behind: it is set aside and
  * never read.
  *
  * Close: what is pending ends with ENGINE_NOT_OWNER; when nothing is under way any more, index and
@@ -106,11 +106,12 @@ static int part_dir_fill(struct part *part)
     return error_trace(small_file_write(env, metadata, slice_from_str(text)));
 }
 
-/* Whatever was known of the label is about the other topic. */
+/* Whatever was known of the label is about the other topic. Most likely that was deleted, and the
+ * sweep of what is gone removes it; but only its identity file may be wrong. */
 static int part_dir_disown(struct part *part)
 {
     checkpoint_remove(part->local->checkpoint, part->label);
-    return error_trace(local_remove_dir(part->local, part->dir));
+    return error_trace(local_stray_dir(part->local, part->dir));
 }
 
 static int part_dir_claim(struct part *part)
@@ -415,6 +416,40 @@ static int end_write_out(struct part *part, struct end_task *task)
     return error_trace(r);
 }
 
+struct stray_search {
+    struct part *part;
+    char *found; /* path */
+};
+
+static int stray_on_name(void *ctx, const char *name)
+{
+    struct stray_search *search = ctx;
+    struct part *part = search->part;
+    size_t size = strlen(part->label);
+    struct uuid id;
+    if (strncmp(name, part->label, size) != 0 || name[size] != '.')
+        return 0;
+    char *path = xasprintf("%s/%s", part->local->dir, name);
+    if (part_dir_id(part->local->env, path, &id) == 0 && uuid_equal(id, part->id.topic_id)) {
+        search->found = path;
+        return 1;
+    }
+    free(path);
+    return 0;
+}
+
+/* The successor came first and set the part's directory aside. */
+static int end_remove_stray(struct part *part)
+{
+    struct env *env = part->local->env;
+    struct stray_search search = {.part = part};
+    int r = env->ops->dir_list(env, part->local->dir, stray_on_name, &search);
+    if (search.found != NULL)
+        r = local_remove_dir(part->local, search.found);
+    free(search.found);
+    return r < 0 ? error_trace(r) : 0;
+}
+
 /* A topic of the same name may have come meanwhile: what is there is only removed when it is the
  * part's own (or does not say, and the part made it). */
 static int end_remove(struct part *part)
@@ -430,6 +465,8 @@ static int end_remove(struct part *part)
     pthread_mutex_unlock(&local->names_mutex);
     if (r < 0)
         return error_trace(r);
+    if (doomed == NULL)
+        return part->dir_exists ? end_remove_stray(part) : 0;
     return error_trace(local_remove_doomed(local, doomed));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Retention, log start, times, epochs, replay, snapshots, delete. */
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "support/store_world.h"
 #include "runner.h"
 
@@ -503,6 +504,9 @@ START_TEST(delete_leaves_the_successor_alone)
     ck_assert(world_file_exists(WORLD_LOG0));
     put_n(2, 1, 100);
     ck_assert_int_eq(world_scan(world.part), 3);
+    char *command = xasprintf("ls %s | grep -c stray > %s/count", world.dir, world.dir);
+    ck_assert_int_ne(system(command), 0); /* none: what the successor set aside was removed */
+    free(command);
     world_kill();
     world_clear();
 }
