@@ -14,6 +14,7 @@
 #include "broker/settings.h"
 
 #include "base/log.h"
+#include "base/regex.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -148,6 +149,27 @@ static void groups_classic_reset(struct groups_entry *entry)
     group_free(before, GROUP_E_REBALANCING);
 }
 
+/* What would be refused anyway must not make a group change its kind first. */
+static enum group_error groups_check_joiner(
+    const struct groups *groups, struct consumer_heartbeat *heartbeat)
+{
+    const struct group_settings *settings = &broker_settings(groups->broker)->group;
+    enum consumer_assignor assignor;
+    if (!slice_is_null(heartbeat->assignor) &&
+        (!consumer_assignor_find(heartbeat->assignor, &assignor) ||
+            (settings->consumer_assignors & (1u << assignor)) == 0)) {
+        heartbeat->message = "The server assignor is not supported.";
+        return GROUP_E_UNSUPPORTED_ASSIGNOR;
+    }
+    struct regex *regex = NULL;
+    if (heartbeat->pattern.size > 0 && regex_new(heartbeat->pattern, &regex) != 0) {
+        heartbeat->message = "SubscribedTopicRegex is not a valid regular expression.";
+        return GROUP_E_INVALID_REGEX;
+    }
+    regex_free(regex);
+    return GROUP_OK;
+}
+
 static bool groups_may_upgrade(const struct groups_entry *entry, enum group_error *ret_error)
 {
     const struct group *group = entry->group;
@@ -155,7 +177,7 @@ static bool groups_may_upgrade(const struct groups_entry *entry, enum group_erro
     *ret_error = GROUP_E_NOT_FOUND;
     groups_on_limits(entry->shard->groups, NULL, &limits);
     return limits.upgrade && slice_equal_str(group->protocol_type, "consumer") &&
-           group->members_count <= (size_t)limits.size_max;
+           group->members_count < (size_t)limits.size_max;
 }
 
 /* The group becomes one of the newer kind, with the members that it has. */
@@ -304,12 +326,15 @@ static enum group_error groups_consumer_find(struct groups_shard *shard, struct 
         call->heartbeat.message = "The consumer group was not found.";
         return GROUP_E_NOT_FOUND;
     }
+    enum group_error error = groups_check_joiner(shard->groups, &call->heartbeat);
+    if (error != GROUP_OK)
+        return error;
     if (entry == NULL) {
         if (shard->groups->entries_count >= GROUPS_COUNT_MAX)
             return GROUP_E_UNAVAILABLE;
         *ret_entry = entry = groups_entry_new(shard, group);
     }
-    enum group_error error = groups_consumer_upgrade(entry);
+    error = groups_consumer_upgrade(entry);
     if (error == GROUP_E_NOT_FOUND)
         call->heartbeat.message = "The group is not a consumer group and cannot become one.";
     return error;

@@ -109,4 +109,23 @@ START_TEST(groups_change_their_kind)
 }
 END_TEST
 
-TEST_MAIN("api/consumer_group_describe", a_group_is_told_whole, groups_change_their_kind)
+START_TEST(a_refused_joiner_changes_nothing)
+{
+    struct harness *harness = calls_new(1);
+    calls_topic(harness, "t", 4);
+    struct calls_member member = calls_member(harness, "g", 2);
+    calls_stabilize(&member);
+    struct consumer_call call = {"a", .pattern = "("};
+    consumer_join(harness, "g", &call, NULL);
+    ck_assert_int_eq(call.error, KAFKA_ERROR_INVALID_REGULAR_EXPRESSION);
+    call = (struct consumer_call){"a", .assignor = "nobody"};
+    consumer_join(harness, "g", &call, "t");
+    ck_assert_int_eq(call.error, KAFKA_ERROR_UNSUPPORTED_ASSIGNOR);
+    ck_assert_int_eq(calls_heartbeat(&member), KAFKA_ERROR_NONE);
+    ck_assert(slice_equal_str(listed_type(harness, NULL), "classic"));
+    harness_free(harness);
+}
+END_TEST
+
+TEST_MAIN("api/consumer_group_describe", a_refused_joiner_changes_nothing, a_group_is_told_whole,
+    groups_change_their_kind)
