@@ -20,7 +20,7 @@
 #define LOCAL_CHECKPOINT_MS        60000
 /* The checkpoint is written early when so much became durable since: what a start has to read
  * stays small however fast the log grows. Per loop. */
-#define LOCAL_CHECKPOINT_SIZE (32U << 20)
+#define LOCAL_CHECKPOINT_SIZE (16U << 20)
 
 /* How often the free space is looked at: while something is written, and while there is none. */
 #define LOCAL_SPACE_MS      1000
