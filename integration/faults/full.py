@@ -49,7 +49,7 @@ def take_all(path):
                     file.write(b"x" * size)
             except OSError:
                 pass
-        file.truncate(file.tell() - (SPARE_KIB << 10))
+        file.truncate(max(0, file.tell() - (SPARE_KIB << 10)))
 
 
 class Cycles:
