@@ -106,6 +106,7 @@ static void scrub_submit(struct part *part, struct segment *segment, bool only_s
 
 void part_sealed(struct part *part, struct segment *segment)
 {
+    segment->scrub_round = part->home->scrub_round; /* just written: time enough in a week */
     if (segment->size > 0 && segment->warm_pos == 0)
         scrub_submit(part, segment, true);
 }
