@@ -14,6 +14,7 @@ in the ordinary run it would have failed.
 
 import argparse
 import concurrent.futures
+import glob
 import json
 import os
 import re
@@ -50,6 +51,14 @@ def table():
     numbers = [canary.number for canary in canaries]
     if len(canaries) < 20 or len(set(numbers)) != len(numbers):
         sys.exit(f"src/base/canary.h: {len(canaries)} canaries, numbers {numbers}")
+    sources = glob.glob(os.path.join(TOP, "src", "*", "*.c"))
+    used = set()
+    for path in sources:
+        with open(path, encoding="utf-8") as source:
+            used.update(re.findall(r"\bcanary\((\w+)\)", source.read()))
+    gone = [canary.name for canary in canaries if canary.name not in used]
+    if gone:
+        sys.exit(f"src/base/canary.h: nothing in src asks for {', '.join(gone)}")
     return canaries
 
 
