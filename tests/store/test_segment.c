@@ -224,11 +224,13 @@ START_TEST(segment_wrong_index_of_a_sealed_one_is_found_out)
 }
 END_TEST
 
-/* An older copy of an index: a batch is there, but another one. */
+/* An older copy of an index: a batch is there, but another one. In a compacted log, where offsets
+ * may be missing, nothing else would tell. */
 START_TEST(segment_stale_index_is_found_out)
 {
     world_make();
     world.config.segment_size_max = 3000;
+    world.config.cleanup_compact = true;
     world_start();
     put_n(60, 1, 100);
     world_stop();
