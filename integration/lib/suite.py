@@ -159,7 +159,7 @@ PATTERNS = {
     "go": "go/[a-z]*.go",
     "java": "java/[A-Z]*.java",
 }
-SHARED = {"rig.js", "rig.c", "rig.py", "rig.sh", "main.go", "rig.go", "Main.java", "Rig.java", "Tool.java", "Interop.java"}
+SHARED = {"rig.js", "rig.c", "rig.py", "rig.sh", "main.go", "rig.go", "Main.java", "Rig.java", "Tool.java", "Interop.java", "Keyed.java"}
 
 
 def discover(patterns):

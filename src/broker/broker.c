@@ -388,6 +388,9 @@ static int broker_open_engine(struct broker *broker)
         .retention_check_ms = settings->retention_check_ms,
         .cleaner_backoff_ms = settings->cleaner_backoff_ms,
         .cleaner_map_size_max = settings->cleaner_map_size_max,
+        .cleaner_threads = settings->cleaner_threads,
+        .cleaner_rate = settings->cleaner_rate,
+        .cleaner_buffer_size = settings->cleaner_buffer_size,
         .sync_all = settings->producer.acks_all_medium,
     };
     int r = engine_local_new(&local, &broker->local);

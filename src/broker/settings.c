@@ -49,6 +49,11 @@ static int32_t get_int32(const struct config *config, const char *name)
     return (int32_t)get_int64(config, name);
 }
 
+static double get_double(const struct config *config, const char *name)
+{
+    return strtod(get_text(config, name), NULL);
+}
+
 static bool get_bool(const struct config *config, const char *name)
 {
     return strcasecmp(get_text(config, name), "true") == 0;
@@ -147,6 +152,12 @@ static void settings_load_cleaner(struct broker_settings *settings, const struct
     if (get_bool(config, "log.cleaner.enable"))
         settings->cleaner_backoff_ms = backoff_ms < 1 ? 1 : backoff_ms;
     settings->cleaner_map_size_max = size < 0 ? 0 : (size_t)size;
+    settings->cleaner_threads = (unsigned)get_int32(config, "log.cleaner.threads");
+    if (settings->cleaner_threads == 0) /* Kafka's would clean nothing, too */
+        settings->cleaner_backoff_ms = 0;
+    settings->cleaner_buffer_size = (size_t)get_int32(config, "log.cleaner.io.buffer.size");
+    double rate = get_double(config, "log.cleaner.io.max.bytes.per.second");
+    settings->cleaner_rate = rate >= (double)INT64_MAX ? 0 : rate < 1 ? 1 : (uint64_t)rate;
 }
 
 static void settings_load_data_plane(struct broker_settings *settings, const struct config *config)

@@ -104,6 +104,9 @@ struct broker_settings {
     int64_t retention_check_ms;
     int64_t cleaner_backoff_ms;  /* 0: nothing is compacted */
     size_t cleaner_map_size_max; /* bytes */
+    unsigned cleaner_threads;
+    uint64_t cleaner_rate; /* bytes per second; 0: any */
+    size_t cleaner_buffer_size;
 
     bool engine_delay; /* odradek.engine=delay */
     int64_t engine_delay_ms_max;

@@ -100,6 +100,7 @@ struct offload *offload_new(unsigned n_threads)
     for (unsigned i = 0; i < n_threads; i++) {
         if (pthread_create(&offload->threads[i], NULL, offload_thread, offload) != 0)
             break;
+        pthread_setname_np(offload->threads[i], "offload");
         offload->n_threads++;
     }
     assert(offload->n_threads > 0); /* a broker without a single thread to spare cannot run */

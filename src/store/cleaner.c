@@ -11,8 +11,9 @@
  * that the part does. Then the swap, in order with the part's other tasks: the checkpoint, then per
  * group cleaner_swap; the loop puts the new segments in the list in one step. Reads that ran on the
  * pool after the swap with an old segment find it gone from the list and are done again; those
- * before it hold the old file open. One pass at a time runs in the process (log.cleaner.threads is
- * 1), so the pool always has threads for others.
+ * before it hold the old file open. As many passes run in the process as log.cleaner.threads says,
+ * but at most LOCAL_CLEANERS_MAX, so that the pool always has threads for others; of one log one at
+ * a time. Each home takes its dirtiest log.
  *
  * Only what is durable is compacted, and the recovery point is on the medium before the first swap:
  * so recovery never judges gaps as a broken tail.
@@ -32,7 +33,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#define CLEANER_RETRY_MS     100   /* another loop's pass is running */
+#define CLEANER_RETRY_MS     100   /* as many passes run as may */
 #define CLEANER_FRUITLESS_MS 60000 /* after a pass that came to nothing */
 
 struct cleaner_work {
@@ -143,7 +144,7 @@ static void cleaner_end(struct part *part, struct cleaner_work *work, bool fruit
     part->swapping = false;
     cleaner_pass_deinit(&work->pass);
     free(work);
-    atomic_store(&local->cleaner_busy, false);
+    atomic_fetch_sub(&local->cleaners, 1);
     struct home *home = part->home;
     if (part->clean_more && timer_running(&home->cleaner_timer))
         timer_start(&home->cleaner_timer, home->loop, 1, home->cleaner_timer.fn);
@@ -329,6 +330,9 @@ static void cleaner_fill(
     pass->index_interval_size = part->index_interval_size;
     pass->index_size_max = part->config.index_size_max;
     pass->map_size_max = local->cleaner_map_size_max;
+    pass->piece_size = local->cleaner_piece_size;
+    pass->rate = local->cleaner_rate;
+    pass->free_ns = &local->cleaner_free_ns;
     pass->sources = xnew_n(struct cleaner_source, view->count);
     struct segment *segment;
     list_for_each_entry (segment, &part->segments, link) {
@@ -339,7 +343,8 @@ static void cleaner_fill(
     }
 }
 
-/* False: there is nothing to do, or not now. Else cleaner_busy is given back at the end. */
+/* False: there is nothing to do, or not now. Else its place among the cleaners is given back at
+ * the end. */
 static bool cleaner_start(struct part *part)
 {
     struct cleaner_work *work = xnew(struct cleaner_work);
@@ -368,6 +373,17 @@ void part_clean_cancel(struct part *part)
 
 /* --- the look --- */
 
+/* One of the places for a pass, when one is free. */
+static bool cleaner_enter(struct local *local)
+{
+    unsigned running = atomic_load(&local->cleaners);
+    while (running < local->cleaner_threads) {
+        if (atomic_compare_exchange_weak(&local->cleaners, &running, running + 1))
+            return true;
+    }
+    return false;
+}
+
 void home_clean(struct home *home)
 {
     struct part *part, *dirtiest = NULL;
@@ -381,10 +397,10 @@ void home_clean(struct home *home)
         }
     }
     int64_t delay_ms = home->local->cleaner_backoff_ms;
-    if (dirtiest != NULL && atomic_exchange(&home->local->cleaner_busy, true))
+    if (dirtiest != NULL && !cleaner_enter(home->local))
         delay_ms = delay_ms < CLEANER_RETRY_MS ? delay_ms : CLEANER_RETRY_MS;
     else if (dirtiest != NULL && !cleaner_start(dirtiest)) {
-        atomic_store(&home->local->cleaner_busy, false);
+        atomic_fetch_sub(&home->local->cleaners, 1);
         /* An open transaction holds it, say: others come first at the next look. */
         dirtiest->clean_after_ms = loop_now_ms(home->loop) + 2 * delay_ms;
     }

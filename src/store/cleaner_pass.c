@@ -27,8 +27,35 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <time.h>
 
-#define CLEANER_PIECE_SIZE ((size_t)1 << 20) /* read and written at a time */
+#define CLEANER_PIECE_SIZE     ((size_t)1 << 20) /* read and written at a time by default */
+#define CLEANER_PIECE_SIZE_MIN ((size_t)4096)
+#define CLEANER_NAP_NS         50000000 /* between looks whether the pass is cancelled */
+
+static size_t pass_piece_size(const struct cleaner_pass *pass)
+{
+    if (pass->piece_size == 0)
+        return CLEANER_PIECE_SIZE;
+    return pass->piece_size < CLEANER_PIECE_SIZE_MIN ? CLEANER_PIECE_SIZE_MIN : pass->piece_size;
+}
+
+/* Takes the next free time for `size` bytes and sleeps until it comes. */
+static void pass_throttle(struct cleaner_pass *pass, size_t size)
+{
+    if (pass->rate == 0)
+        return;
+    int64_t cost = (int64_t)((double)size / (double)pass->rate * 1e9);
+    int64_t now = pass->env->ops->monotonic_ns(pass->env), start, free = atomic_load(pass->free_ns);
+    do
+        start = free > now ? free : now;
+    while (!atomic_compare_exchange_weak(pass->free_ns, &free, start + cost));
+    while (now < start && !atomic_load_explicit(&pass->cancelled, memory_order_relaxed)) {
+        int64_t nap = start - now < CLEANER_NAP_NS ? start - now : CLEANER_NAP_NS;
+        nanosleep(&(struct timespec){.tv_nsec = nap}, NULL);
+        now = pass->env->ops->monotonic_ns(pass->env);
+    }
+}
 
 /* --- reading a source --- */
 
@@ -70,8 +97,10 @@ static int reader_fill(struct reader *reader, size_t size)
         return 0;
     uint64_t left = reader->source->size - reader->pos;
     assert(size <= left);
-    size_t want = size > CLEANER_PIECE_SIZE ? size : CLEANER_PIECE_SIZE;
+    size_t piece_size = pass_piece_size(reader->pass);
+    size_t want = size > piece_size ? size : piece_size;
     want = want < left ? want : (size_t)left;
+    pass_throttle(reader->pass, want);
     reader->piece.size = 0;
     uint8_t *at = buffer_reserve(&reader->piece, want);
     struct env *env = reader->pass->env;
@@ -338,6 +367,7 @@ static int group_flush(struct cleaning *cleaning)
     struct iovec iov = {cleaning->out.data, cleaning->out.size};
     if (cleaning->out.size == 0)
         return 0;
+    pass_throttle(cleaning->pass, cleaning->out.size);
     int r = env->ops->file_pwritev(env, cleaning->out_fd, &iov, 1, cleaning->out_pos);
     cleaning->out_pos += cleaning->out.size;
     cleaning->out.size = 0;
@@ -356,7 +386,7 @@ static int group_note(struct cleaning *cleaning, struct cleaner_group *group, si
         group->first_timestamp = header.max_timestamp;
     index_note(group->index, group->base, &header, pos, cleaning->pass->index_interval_size);
     group->size = pos + batch_size(&header);
-    return cleaning->out.size >= CLEANER_PIECE_SIZE ? group_flush(cleaning) : 0;
+    return cleaning->out.size >= pass_piece_size(cleaning->pass) ? group_flush(cleaning) : 0;
 }
 
 static int group_add_batch(

@@ -39,7 +39,10 @@ struct cleaner_pass {
     int64_t now_ms, delete_retention_ms;
     uint64_t segment_size_max;
     uint32_t index_interval_size, index_size_max;
-    size_t map_size_max; /* bytes */
+    size_t map_size_max;      /* bytes */
+    size_t piece_size;        /* bytes read or written at a time; 0: a default */
+    uint64_t rate;            /* bytes per second that all passes may read and write; 0: any */
+    _Atomic int64_t *free_ns; /* shared by all: when the next bytes may move */
     struct engine_clean facts;
     struct cleaner_source *sources; /* all from the front on; at least one */
     unsigned n_sources;             /* the pass leaves out those that open transactions hold */

@@ -82,7 +82,7 @@ static int txns_on_marker(
     struct cleaner_txns *txns, struct file *file, uint64_t pos, const struct batch_header *header)
 {
     struct cleaner_txn_open *open = map_get(&txns->open, producer_key(&header->producer_id));
-    uint16_t type;
+    uint16_t type = 0;
     if (open == NULL)
         return 0;
     int r = marker_read(file, pos, header, &type);

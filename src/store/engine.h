@@ -253,9 +253,12 @@ struct engine_local_config {
     uint64_t scrub_rate;     /* bytes per second that are checked in the background; 0: none */
     int64_t retention_check_ms;
     int64_t cleaner_backoff_ms;  /* between looks for a log to compact; 0: never */
-    size_t cleaner_map_size_max; /* bytes of memory for the keys of one pass */
-    bool sync_all;               /* ENGINE_APPEND_DURABLE means the medium (true) or the page cache
-                                    (odradek.acks.all=written) */
+    size_t cleaner_map_size_max; /* bytes of memory for the keys, over all passes */
+    unsigned cleaner_threads;    /* passes at a time, at most two; 0: one */
+    uint64_t cleaner_rate;       /* bytes read and written per second, over all passes; 0: any */
+    size_t cleaner_buffer_size; /* bytes read or written at a time, over all passes; 0: a default */
+    bool sync_all;              /* ENGINE_APPEND_DURABLE means the medium (true) or the page cache
+                                   (odradek.acks.all=written) */
 };
 
 /* Locks the directory, reads its checkpoints. -EWOULDBLOCK: another process has it. Parts are

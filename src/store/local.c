@@ -389,7 +389,12 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
     local->scrub_rate = config->scrub_rate;
     local->retention_check_ms = config->retention_check_ms;
     local->cleaner_backoff_ms = config->cleaner_backoff_ms;
-    local->cleaner_map_size_max = config->cleaner_map_size_max;
+    local->cleaner_threads =
+        config->cleaner_threads < LOCAL_CLEANERS_MAX ? config->cleaner_threads : LOCAL_CLEANERS_MAX;
+    local->cleaner_threads = local->cleaner_threads < 1 ? 1 : local->cleaner_threads;
+    local->cleaner_map_size_max = config->cleaner_map_size_max / local->cleaner_threads;
+    local->cleaner_piece_size = config->cleaner_buffer_size / local->cleaner_threads / 2;
+    local->cleaner_rate = config->cleaner_rate;
     pthread_mutex_init(&local->names_mutex, NULL);
     local->files = files_new(config->env, config->files_open_max);
     local->n_homes = config->n_loops;

@@ -17,7 +17,9 @@
 
 /* Bytes of loaded indexes of sealed segments per loop. */
 #define LOCAL_INDEX_CACHE_SIZE_MAX (16U << 20)
-#define LOCAL_CHECKPOINT_MS        60000
+/* Passes of compaction at a time, whatever was asked for: the pool has threads for others. */
+#define LOCAL_CLEANERS_MAX  2
+#define LOCAL_CHECKPOINT_MS 60000
 /* The checkpoint is written early when so much became durable since: what a start has to read
  * stays small however fast the log grows. Per loop. */
 #define LOCAL_CHECKPOINT_SIZE (16U << 20)
@@ -70,10 +72,14 @@ struct local {
     int64_t retention_check_ms;
     int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
     size_t cleaner_map_size_max;
-    atomic_bool cleaner_busy;   /* a pass runs */
-    atomic_bool full;           /* the disk nearly is */
-    atomic_ulong damages_total; /* batches that were quarantined by this process */
-    atomic_bool close_failed;   /* no clean stop any more */
+    unsigned cleaner_threads;
+    size_t cleaner_piece_size;       /* of one pass: read or written at a time */
+    uint64_t cleaner_rate;           /* bytes per second; 0: any */
+    _Atomic int64_t cleaner_free_ns; /* monotonic: when the rate allows the next bytes */
+    atomic_uint cleaners;            /* passes that run */
+    atomic_bool full;                /* the disk nearly is */
+    atomic_ulong damages_total;      /* batches that were quarantined by this process */
+    atomic_bool close_failed;        /* no clean stop any more */
     unsigned n_homes;
     struct home homes[];
 };
