@@ -19,6 +19,9 @@
 /* Bytes between snapshots: what a replay after a crash reads headers of. */
 #define PARTITION_SNAPSHOT_INTERVAL ((uint64_t)64 << 20)
 
+/* How often a replay that the medium failed is begun again. */
+#define PARTITION_BUILD_TRIES 3
+
 static void partition_build_end(struct partition *partition)
 {
     partition->build_running = false;
@@ -36,9 +39,13 @@ static void partition_on_replayed(struct engine_replay *replay, enum engine_stat
     struct partition *partition = container_of(replay, struct partition, replay);
     /* Damage in the log leaves a gap in what is remembered, which makes sequences acceptable that
      * would have been refused; reading the damaged batches is answered with an error elsewhere. */
-    if (status != ENGINE_OK && status != ENGINE_NOT_OWNER)
+    if (status == ENGINE_STORAGE && partition->build_tries++ < PARTITION_BUILD_TRIES)
+        partition->build_again = true; /* a call failed; the next one may not */
+    else if (status != ENGINE_OK && status != ENGINE_NOT_OWNER)
         log_warn("partition.replay.incomplete", "topic=%s partition=%d status=%d",
             log_quote(slice_from_str(partition->topic->name)).str, partition->index, (int)status);
+    if (status != ENGINE_STORAGE)
+        partition->build_tries = 0;
     partition_build_end(partition);
 }
 

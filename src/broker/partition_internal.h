@@ -54,6 +54,7 @@ struct partition {
 
     bool told; /* on_usable, and neither on_lost nor on_failed since */
     bool build_running, build_again;
+    unsigned build_tries; /* replays in a row that the medium failed */
     struct buffer snapshot;
     struct engine_call call; /* snapshot look-up */
     struct engine_replay replay;

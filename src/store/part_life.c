@@ -238,7 +238,8 @@ static void recover_adopt(struct part *part, struct recover_task *task)
     part->epochs = task->epochs;
     task->epochs = (struct epochs){.starts = NULL};
     part->dir_exists = task->exists;
-    part->dir_dirty = recovery->changed;
+    /* Names that the process before this one made may be in the kernel's memory only. */
+    part->dir_dirty = task->exists && (recovery->changed || !recovery->clean);
     part->log_start = recovery->log_start;
     part->log_end = part->written_end = recovery->log_end;
     part->durable_end = recovery->durable_end;

@@ -74,12 +74,12 @@ static void member_next(struct seed_member *member)
 }
 
 /* The greatest generation that is known to have begun. What nobody was synced into may be forgotten
- * with the broker. */
+ * with the broker, or with a log that a failed sync has cut. */
 static void member_note_generation(struct seed_member *member)
 {
     struct seed_world *world = member->world;
     struct seed_group *group = &world->group;
-    if (group->life != world->lives) {
+    if (group->life != world->lives || world->disk.fault.n_failed > 0) {
         group->life = world->lives;
         group->joined = group->synced;
     }

@@ -335,7 +335,11 @@ static int disk_enter(struct sim_disk *disk, enum sim_call call, const void *sit
     if (n < fault->after || (n > fault->after && !fault->for_good))
         return 0;
     fault->n_failed++;
-    if ((call == SIM_CALL_SYNC || call == SIM_CALL_DIR_SYNC) && disk->sync_failed_at == SIZE_MAX)
+    /* A file that cannot be opened to be synced counts as one, unless only descriptors are short.
+     */
+    bool open_failed = call == SIM_CALL_OPEN && fault->error != EMFILE && fault->error != ENOMEM;
+    if ((call == SIM_CALL_SYNC || call == SIM_CALL_DIR_SYNC || open_failed) &&
+        disk->sync_failed_at == SIZE_MAX)
         disk->sync_failed_at = disk->log.count;
     return -fault->error;
 }

@@ -140,7 +140,8 @@ struct sim_disk {
     struct sim_site sites[SIM_SITES_MAX];
     unsigned n_sites;
     uint64_t trace;        /* hash of all calls */
-    size_t sync_failed_at; /* length of the log at the first failed sync; SIZE_MAX: none */
+    size_t sync_failed_at; /* length of the log when a sync failed first, or an open for one;
+                              SIZE_MAX: none */
 };
 
 #define SIM_FD_BASE 1000000
