@@ -162,6 +162,7 @@ def parse():
     parser.add_argument("--override", action="append", default=[], metavar="KEY=VALUE", help="one more broker setting")
     parser.add_argument("--profile", action="store_true", help="no table: perf and strace of the broker in each case")
     parser.add_argument("--page", action="store_true", help="write the table into docs/performance.md")
+    parser.add_argument("--from", dest="files", default="", metavar="FILE,..", help="measure nothing: the table of these saved runs")
     parser.add_argument("--list", action="store_true", help="print the cases and stop")
     return parser.parse_args()
 
@@ -199,8 +200,39 @@ def save(rows, runner, about):
     table = [{"name": row.name, "title": row.title, "unit": row.unit, "values": row.values, "ratios": row.ratios,
               "limit": row.limit, "most": row.most, "against": row.against, "above": row.above} for row in rows]
     with open(path, "w", encoding="utf-8") as out:
-        json.dump({"machine": about, "rows": table, "runs": runner.raw}, out, indent=1)
+        json.dump({"machine": about, "command": command_line(), "rows": table, "runs": runner.raw}, out, indent=1)
     return os.path.relpath(path, TOP)
+
+
+def load(files):
+    """Rows, machine and commands of saved runs; a row that was measured again counts as it was last."""
+    rows, about, commands = {}, {}, []
+    for path in files:
+        with open(path, encoding="utf-8") as saved:
+            run = json.load(saved)
+        about = about or run["machine"]
+        about["load_before"] = max(about["load_before"], run["machine"]["load_before"])
+        commands.append(run.get("command", "script/bench"))
+        for row in run["rows"]:
+            rows[row["name"]] = Row(row["name"], row["title"], row["unit"], row["values"], row["limit"], row["most"],
+                                    row["against"], row["above"])
+    return list(rows.values()), about, commands
+
+
+def command_line():
+    words = [word for word in sys.argv[1:] if word != "--page"]
+    if "--build" in words:
+        at = words.index("--build")
+        del words[at : at + 2]
+    return " ".join(["script/bench", *words])
+
+
+def write_page(rows, about, commands, factor):
+    page.write(os.path.join(TOP, "docs", "performance.md"), page.text(rows, about, commands, factor))
+    for name, picture in (("performance.svg", chart.chart([row for row in rows if row.ratios], median)),
+                          ("performance-kafka.svg", chart.times([row for row in rows if row.times_better()]))):
+        with open(os.path.join(TOP, "docs", name), "w", encoding="utf-8") as out:
+            out.write(picture)
 
 
 def main():
@@ -213,6 +245,12 @@ def main():
                 print(f"{figure.name:22} {figure.title}")
         for name, title in OTHERS:
             print(f"{name:22} {title}")
+        return 0
+    if options.files:
+        rows, about, commands = load(options.files.split(","))
+        print_table(rows, 1.0)
+        if options.page:
+            write_page(rows, about, commands, 1.0)
         return 0
     if options.kafka:
         try:
@@ -244,10 +282,7 @@ def main():
     print_table(rows, factor)
     print("raw numbers: " + save(rows, runner, about))
     if options.page:
-        command = " ".join(["script/bench", *[word for word in sys.argv[1:] if word != "--page"]])
-        page.write(os.path.join(TOP, "docs", "performance.md"), page.text(rows, about, command, factor))
-        with open(os.path.join(TOP, "docs", "performance.svg"), "w", encoding="utf-8") as out:
-            out.write(chart.chart([row for row in rows if row.ratios], median))
+        write_page(rows, about, [command_line()], factor)
     verdicts = [row.verdict(factor) for row in rows]
     print(f"bench: {verdicts.count('pass')} passed, {verdicts.count('FAIL')} failed")
     return 1 if "FAIL" in verdicts else 0

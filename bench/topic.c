@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TOPIC_READY_TIMEOUT_NS 30000000000u
+#define TOPIC_READY_TIMEOUT_NS 120000000000u
 #define TOPIC_ALREADY_EXISTS   36
 
 static struct frame_reader topic_call(struct net_conn *conn, struct frame_buffer *request)

@@ -10,19 +10,21 @@ def table(head, lines):
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
-def text(rows, about, command, factor):
-    """The section: where, when, how, and one line per case."""
-    shown = {key: value for key, value in about.items() if key != "load_before"}
+def text(rows, about, commands, factor):
+    """What was run, on what, and one line per case."""
     lines = []
     for row in rows:
         name, unit, *cells = row.cells()
         lines.append([f"`{name}`: {row.title}", unit, *cells, row.verdict(factor)])
-    head = ["case", "unit", "odradek (min-max)", "floor", "ratio to floor (min-max)", "Apache Kafka", "limit", ""]
+    head = ["case", "unit", "odradek (min-max)", "floor", "ratio to floor (min-max)", "Apache Kafka (times better)", "limit", ""]
     return (
-        f"`{command}`\n\n"
-        + ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in shown.items())
+        "\n"
+        + "\n".join(f"    {command}" for command in commands)
+        + "\n\n"
+        + ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in about.items())
         + ".\n\n"
         + table(head, lines)
+        + "\n\n![ratios to the floor](performance.svg)\n\n![times better than Apache Kafka](performance-kafka.svg)\n\n"
     )
 
 

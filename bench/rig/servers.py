@@ -37,8 +37,17 @@ class Floor:
         self.process.stdout.close()
 
 
+class PlainOdradek(Odradek):
+    """In the generator's session, as the floors are: the scheduler shares the cores out by session first, and a server in one of
+    its own has to wait for its turn on a machine that does other work, too."""
+
+    new_session = False
+
+
 class PlainKafka(Kafka):
-    """Apache Kafka with the heap and the collector of its own start script."""
+    """Apache Kafka with the heap and the collector of its own start script; in the same session."""
+
+    new_session = False
 
     def __init__(self, directory, java, classpath):
         super().__init__(directory, java, classpath)
@@ -86,7 +95,7 @@ class Servers:
                 java, classpath = toolchain.jars()
                 server = PlainKafka(path, java, classpath)
             else:
-                server = Odradek(path, self.odradek_path, self.overrides)
+                server = PlainOdradek(path, self.odradek_path, self.overrides)
             server.start()
             try:
                 yield server

@@ -51,6 +51,7 @@ class Broker:
     """What the two brokers share. A subclass says how to start one and when it accepts connections."""
 
     name = "?"
+    new_session = True  # signals to the caller's session are not the broker's
 
     def __init__(self, directory):
         self.directory = directory
@@ -78,7 +79,7 @@ class Broker:
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
                 env=self.environment(),
-                start_new_session=True,
+                start_new_session=self.new_session,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
