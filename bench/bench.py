@@ -194,14 +194,12 @@ def run_cases(options, runner, seconds):
         yield join_row(runner, options.build, 5 if options.short else 9, options.kafka)
 
 
-def save(rows, runner, about):
-    folder = os.path.join(HERE, "out")
-    path = os.path.join(folder, time.strftime("%Y%m%d-%H%M%S") + ".json")
+def save(path, rows, runner, about):
+    """After each row, so that a run that is cut off leaves what it had measured."""
     table = [{"name": row.name, "title": row.title, "unit": row.unit, "values": row.values, "ratios": row.ratios,
               "limit": row.limit, "most": row.most, "against": row.against, "above": row.above} for row in rows]
     with open(path, "w", encoding="utf-8") as out:
         json.dump({"machine": about, "command": command_line(), "rows": table, "runs": runner.raw}, out, indent=1)
-    return os.path.relpath(path, TOP)
 
 
 def load(files):
@@ -273,14 +271,16 @@ def main():
                 if wanted(options, case.name):
                     profile(runner, case)
             return 0
+        path = os.path.join(HERE, "out", time.strftime("%Y%m%d-%H%M%S") + ".json")
         for row in run_cases(options, runner, seconds):
             rows.append(row)
+            save(path, rows, runner, about)
             print("# " + "  ".join(cell for cell in row.cells() if cell), flush=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     factor = GROSS if options.short else 1.0
     print_table(rows, factor)
-    print("raw numbers: " + save(rows, runner, about))
+    print("raw numbers: " + os.path.relpath(path, TOP))
     if options.page:
         write_page(rows, about, [command_line()], factor)
     verdicts = [row.verdict(factor) for row in rows]

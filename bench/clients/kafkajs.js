@@ -26,7 +26,7 @@ async function consume() {
   let left = records
   let begun = 0n
   const seconds = await new Promise((resolve, reject) => {
-    consumer.on(consumer.events.CRASH, event => reject(event.payload.error))
+    consumer.on(consumer.events.CRASH, event => event.payload.restart || reject(event.payload.error))
     consumer
       .run({
         eachBatch: async ({ batch }) => {

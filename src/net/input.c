@@ -170,7 +170,10 @@ static ssize_t input_receive(struct conn *conn, void *data, size_t size)
 /* One read into the shared buffer. True: more may be there. */
 static bool input_read_shared(struct conn *conn, size_t *read_size)
 {
-    uint8_t *buffer = conn->nl->read_buffer;
+    struct net_loop *nl = conn->nl;
+    if (nl->read_buffer == NULL)
+        nl->read_buffer = xmalloc(NET_READ_SIZE);
+    uint8_t *buffer = nl->read_buffer;
     ssize_t n = input_receive(conn, buffer, NET_READ_SIZE);
     if (n <= 0)
         return false;

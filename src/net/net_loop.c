@@ -51,6 +51,7 @@ static void net_loop_on_trim(struct timer *timer)
     }
     frame_cache_deinit(&nl->frames);
     net_loop_free_spares(nl, NET_SPARE_REQUESTS_QUIET);
+    free(steal(&nl->read_buffer));
     memory_trim();
 }
 
@@ -68,7 +69,6 @@ void net_loop_init(struct net_loop *nl, struct net *net, struct loop *loop)
 {
     nl->net = net;
     nl->loop = loop;
-    nl->read_buffer = xmalloc(NET_READ_SIZE);
     list_init(&nl->conns);
     list_init(&nl->starved);
     list_init(&nl->spare_requests);

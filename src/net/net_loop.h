@@ -20,7 +20,8 @@ struct conn;
 struct net_loop {
     struct net *net;
     struct loop *loop;
-    uint8_t *read_buffer; /* NET_READ_SIZE bytes; valid within one read event */
+    uint8_t
+        *read_buffer; /* NET_READ_SIZE bytes, valid within one read event; NULL: not needed yet */
 
     struct list_link conns;   /* struct conn.link: all that live here */
     struct list_link starved; /* struct conn.starved_link: not reading for want of memory */
