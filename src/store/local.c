@@ -86,15 +86,15 @@ struct space_work {
 
 static void home_on_space(struct timer *timer);
 
-static void space_on_run(struct offload_work *base)
+static void local_look_at_space(struct local *local)
 {
-    struct local *local = container_of(base, struct space_work, work)->home->local;
     uint64_t free_size, total_size;
     int r = local->env->ops->disk_free(local->env, local->dir, &free_size, &total_size);
     uint64_t reserve = local->space_reserve;
     if (r >= 0 && total_size / 20 < reserve)
         reserve = total_size / 20;
     bool full = r >= 0 && free_size < reserve;
+    atomic_store(&local->space_left, r < 0 ? INT64_MAX : (int64_t)free_size - (int64_t)reserve);
     if (atomic_exchange(&local->full, full) == full)
         return;
     if (full)
@@ -103,6 +103,11 @@ static void space_on_run(struct offload_work *base)
             free_size);
     else
         log_info("storage.resumed", "dir=%s free=%" PRIu64, local->dir, free_size);
+}
+
+static void space_on_run(struct offload_work *base)
+{
+    local_look_at_space(container_of(base, struct space_work, work)->home->local);
 }
 
 /* Goes on looking, more often while appends are refused. */
@@ -132,6 +137,18 @@ void home_watch_space(struct home *home)
     home->space_wanted = true;
     if (!timer_running(&home->space_timer))
         timer_start(&home->space_timer, home->loop, LOCAL_SPACE_MS, home_on_space);
+}
+
+void home_note_written(struct home *home, uint64_t size)
+{
+    struct local *local = home->local;
+    home_watch_space(home);
+    int64_t left = atomic_fetch_sub(&local->space_left, (int64_t)size) - (int64_t)size;
+    if (left >= 0 || atomic_exchange(&local->full, true))
+        return;
+    log_error(
+        "storage.full", "dir=%s text=\"appends are refused until there is room\"", local->dir);
+    timer_start(&home->space_timer, home->loop, LOCAL_SPACE_FULL_MS, home_on_space);
 }
 
 static void home_on_retention(struct timer *timer)
@@ -386,6 +403,7 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
     local->lock_fd = -1;
     local->sync_all = config->sync_all;
     local->space_reserve = config->space_reserve;
+    atomic_store(&local->space_left, INT64_MAX);
     local->scrub_rate = config->scrub_rate;
     local->retention_check_ms = config->retention_check_ms;
     local->cleaner_backoff_ms = config->cleaner_backoff_ms;
@@ -410,6 +428,7 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
         local_discard(local);
         return r;
     }
+    local_look_at_space(local);
     *ret_engine = &local->engine;
     return 0;
 }

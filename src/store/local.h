@@ -78,8 +78,11 @@ struct local {
     _Atomic int64_t cleaner_free_ns; /* monotonic: when the rate allows the next bytes */
     atomic_uint cleaners;            /* passes that run */
     atomic_bool full;                /* the disk nearly is */
-    atomic_ulong damages_total;      /* batches that were quarantined by this process */
-    atomic_bool close_failed;        /* no clean stop any more */
+    /* Bytes that may be written until it is, as far as is known: looked up now and then, and what
+     * is written in between taken off. */
+    _Atomic int64_t space_left;
+    atomic_ulong damages_total; /* batches that were quarantined by this process */
+    atomic_bool close_failed;   /* no clean stop any more */
     unsigned n_homes;
     struct home homes[];
 };
@@ -92,6 +95,8 @@ void home_remove(struct home *home, struct part *part);
 void home_schedule(struct home *home, struct part *part);
 /* Something was written: the free space is looked at now and then. */
 void home_watch_space(struct home *home);
+/* So many bytes were. */
+void home_note_written(struct home *home, uint64_t size);
 /* So many bytes more are on the medium. */
 void home_note_durable(struct home *home, uint64_t size);
 /* Sets a directory aside, under a name that is no partition's, whose topic is not known to be gone.

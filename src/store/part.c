@@ -361,11 +361,13 @@ void part_on_written(struct part *part, struct segment *active, unsigned count)
         list_entry(list_first(&part->pending), struct engine_append, link);
     part->recent[part->recent_next] = (struct part_recent){first->base_offset, active->size};
     part->recent_next = (part->recent_next + 1) % PART_RECENT_COUNT;
+    uint64_t size = 0;
     for (unsigned i = 0; i < count; i++) {
         struct engine_append *append =
             list_entry(list_first(&part->pending), struct engine_append, link);
         list_remove(&append->link);
         part->pending_size -= append->size;
+        size += append->size;
         part_note_written(part, active, append);
         bool durable = (append->flags & ENGINE_APPEND_DURABLE) != 0 && part->local->sync_all &&
                        !canary(ACK_BEFORE_SYNC);
@@ -373,7 +375,7 @@ void part_on_written(struct part *part, struct segment *active, unsigned count)
     }
     part->written_end = active->end;
     part->committed_moved = true;
-    home_watch_space(part->home);
+    home_note_written(part->home, size);
     if (part->dirty_since_ms == 0)
         part->dirty_since_ms = loop_now_ms(part->home->loop);
 }

@@ -275,6 +275,26 @@ START_TEST(commit_refuses_before_the_disk_is_full)
 }
 END_TEST
 
+/* However fast it is filled: what is written between two looks counts. */
+START_TEST(commit_refuses_by_what_was_written)
+{
+    begin();
+    world.faulty.disk_full = true; /* but for a byte, which the next look finds */
+    step_advance(1000);
+    world.faulty.disk_full = false;
+    world.faulty.disk_left = (64 << 20) + 5000; /* 5000 above the reserve */
+    step_advance(1000);
+    int puts = 0;
+    while (world_put(world.part, 1, 1000) == ENGINE_OK)
+        ck_assert_int_lt(++puts, 10);
+    ck_assert_int_ge(puts, 5);
+    world.faulty.disk_left = 0;
+    step_advance(1000);
+    ck_assert_int_eq(world_put(world.part, 1, 1000), ENGINE_OK);
+    world_clear();
+}
+END_TEST
+
 /* What a start has to read does not grow with how fast the log does. */
 START_TEST(commit_moves_the_recovery_point_early)
 {
@@ -428,6 +448,7 @@ TEST_MAIN("store/commit", commit_answers_only_after_the_sync,
     commit_failed_first_sync_starts_the_file_anew, commit_failed_sync_drops_snapshots_ahead,
     commit_second_failed_sync_takes_it_offline, commit_offline_when_the_cut_cannot_be_made_durable,
     commit_full_disk_refuses_and_resumes, commit_refuses_before_the_disk_is_full,
-    commit_moves_the_recovery_point_early, commit_full_disk_while_a_file_is_made,
-    commit_flush_fails_with_what_it_covers, commit_sync_of_a_removed_segment,
-    commit_failed_sync_forgets_timestamps, commit_close_ends_what_is_pending)
+    commit_refuses_by_what_was_written, commit_moves_the_recovery_point_early,
+    commit_full_disk_while_a_file_is_made, commit_flush_fails_with_what_it_covers,
+    commit_sync_of_a_removed_segment, commit_failed_sync_forgets_timestamps,
+    commit_close_ends_what_is_pending)

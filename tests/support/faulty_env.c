@@ -186,6 +186,10 @@ static int faulty_disk_free(
     int r = base->ops->disk_free(base, path, ret_free, ret_total);
     if (faulty_of(env)->disk_full)
         *ret_free = 1000;
+    if (faulty_of(env)->disk_left > 0) {
+        *ret_free = faulty_of(env)->disk_left;
+        *ret_total = (uint64_t)20 << 30;
+    }
     return r;
 }
 

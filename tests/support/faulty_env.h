@@ -16,13 +16,14 @@ struct faulty_env {
     unsigned fail_at;
     int error; /* positive errno */
     bool sticky;
-    bool dead;       /* every call fails from now on: the process is as good as gone */
-    unsigned calls;  /* mutating calls so far */
-    int sync_error;  /* file_sync fails with this errno; 0: works */
-    int write_error; /* file_pwritev writes half and fails with this errno; 0: works */
-    bool disk_full;  /* disk_free says so */
-    int read_error;  /* file_pread fails */
-    int open_error;  /* the next file_open fails with this errno, once; 0: works */
+    bool dead;          /* every call fails from now on: the process is as good as gone */
+    unsigned calls;     /* mutating calls so far */
+    int sync_error;     /* file_sync fails with this errno; 0: works */
+    int write_error;    /* file_pwritev writes half and fails with this errno; 0: works */
+    bool disk_full;     /* disk_free says so */
+    uint64_t disk_left; /* disk_free says this (of 20 GiB); 0: what is true */
+    int read_error;     /* file_pread fails */
+    int open_error;     /* the next file_open fails with this errno, once; 0: works */
     unsigned n_syncs, n_dir_syncs, n_writes, n_opens, n_reads;
 };
 
