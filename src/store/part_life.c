@@ -270,12 +270,11 @@ static void recover_done(struct part_task *base)
         part_complete(part);
     } else if (part->phase == PART_OPENING) {
         recover_adopt(part, task);
-    } else {
-        struct segment *segment, *next;
-        list_for_each_entry_safe (segment, next, &task->recovery.segments, link) {
-            list_remove(&segment->link);
-            segment_unref(segment);
-        }
+    }
+    struct segment *segment, *next; /* closed meanwhile, or what came after the log failed */
+    list_for_each_entry_safe (segment, next, &task->recovery.segments, link) {
+        list_remove(&segment->link);
+        segment_unref(segment);
     }
     buffer_deinit(&task->snapshot);
     epochs_deinit(&task->epochs);
