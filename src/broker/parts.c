@@ -15,6 +15,7 @@
 #include "broker/broker_internal.h"
 #include "broker/groups.h"
 #include "broker/partition.h"
+#include "broker/replicas.h"
 #include "broker/txns.h"
 
 enum slot_state {
@@ -32,11 +33,13 @@ struct part_slot {
     struct partition *partition;
     int32_t index;
     enum slot_state state;
-    bool offsets;          /* of __consumer_offsets */
-    bool transactions;     /* of __transaction_state */
-    bool loading;          /* groups_load or txns_load has not answered yet */
-    bool closed;           /* partition_close has answered */
-    struct phase_leg *leg; /* waits for this one; NULL: nobody */
+    bool offsets;                /* of __consumer_offsets */
+    bool transactions;           /* of __transaction_state */
+    bool loading;                /* groups_load or txns_load has not answered yet */
+    bool closed;                 /* partition_close has answered */
+    struct phase_leg *leg;       /* waits for this one; NULL: nobody */
+    struct engine_call raise;    /* of the leader epoch, after a move */
+    struct phase_leg *raise_leg; /* waits for that */
     uint8_t key[PART_KEY_SIZE];
 };
 
@@ -206,18 +209,54 @@ static void topic_open(
             slot_open(at, after, i, leg);
 }
 
+static void slot_on_raised(struct engine_call *call, enum engine_status status)
+{
+    struct part_slot *slot = container_of(call, struct part_slot, raise);
+    struct topic *topic = partition_topic(slot->partition);
+    struct phase_leg *leg = steal(&slot->raise_leg);
+    if (status == ENGINE_OK)
+        topic->shared->leader_epochs[slot->index] = call->epoch;
+    else /* the new leader goes on with the epoch of the old one, which clients put up with */
+        log_info("partition.epoch.kept", "topic=%s partition=%" PRId32 " status=%d", topic->name,
+            slot->index, (int)status);
+    phase_leg_release(leg);
+}
+
+/* Another leader has another epoch; the phase waits for it. */
+static void slot_raise_epoch(struct part_slot *slot, struct phase_leg *leg)
+{
+    if (slot->state != SLOT_READY && slot->state != SLOT_LOADING)
+        return;
+    assert(slot->raise_leg == NULL);
+    phase_leg_hold(leg);
+    slot->raise_leg = leg;
+    slot->raise = (struct engine_call){.done = slot_on_raised};
+    partition_engine(slot->partition)
+        ->ops->part_raise_epoch(partition_part(slot->partition), &slot->raise);
+}
+
+static bool topic_leader_differs(
+    const struct topic *before, const struct topic *after, int32_t index)
+{
+    return before->replicas != NULL && after->replicas != NULL &&
+           index < before->partitions_count &&
+           before->replicas[index].leader != after->replicas[index].leader;
+}
+
 static void topic_configure(
     struct broker_loop *at, struct phase_leg *leg, struct topic *before, struct topic *after)
 {
-    (void)leg;
     if (before == NULL || after == NULL)
         return;
     for (int32_t i = 0; i < after->partitions_count; i++) {
-        struct part_id id = {after->id, i};
-        struct partition *partition =
-            topic_at_home(at, after, i) ? broker_partition(at->broker, &id) : NULL;
-        if (partition != NULL)
-            partition_configure(partition, after);
+        uint8_t key[PART_KEY_SIZE];
+        part_key(&after->id, i, key);
+        struct part_slot *slot = map_get(&at->parts, slice_make(key, PART_KEY_SIZE));
+        if (slot == NULL)
+            continue;
+        partition_configure(slot->partition, after);
+        if (topic_leader_differs(before, after, i))
+            slot_raise_epoch(slot, leg);
     }
 }
 

@@ -622,6 +622,11 @@ static void delay_part_epoch_end(struct part *part, struct engine_call *call)
     delay_call(part, call, delay_inner(delay_part_of(part))->part_epoch_end);
 }
 
+static void delay_part_raise_epoch(struct part *part, struct engine_call *call)
+{
+    delay_call(part, call, delay_inner(delay_part_of(part))->part_raise_epoch);
+}
+
 static void delay_part_set_log_start(struct part *part, struct engine_call *call)
 {
     delay_call(part, call, delay_inner(delay_part_of(part))->part_set_log_start);
@@ -695,6 +700,7 @@ static const struct engine_ops delay_ops = {
     .part_offset_for_time = delay_part_offset_for_time,
     .part_max_timestamp = delay_part_max_timestamp,
     .part_epoch_end = delay_part_epoch_end,
+    .part_raise_epoch = delay_part_raise_epoch,
     .part_set_log_start = delay_part_set_log_start,
     .part_flush = delay_part_flush,
     .part_replay = delay_part_replay,

@@ -218,6 +218,10 @@ struct engine_ops {
     /* in: epoch. out: epoch = the largest known one <= it (-1: none), offset = where it ends (log
      * end for the current one). */
     void (*part_epoch_end)(struct part *part, struct engine_call *call);
+    /* The next epoch begins at the log end: another leader speaks for the part from here on. out:
+     * epoch, once it is on the medium; batches appended before that may still carry the one before.
+     */
+    void (*part_raise_epoch)(struct part *part, struct engine_call *call);
     /* in: offset. Moves the log start (never backwards), durably; whole segments below it may go.
      */
     void (*part_set_log_start)(struct part *part, struct engine_call *call);

@@ -85,15 +85,45 @@ int epochs_read(struct epochs *epochs, struct env *env, const char *dir)
     return EPOCHS_E_BAD;
 }
 
+static void epochs_print(const struct epochs *epochs, struct buffer *text)
+{
+    buffer_printf(text, "0\n%u\n", epochs->count);
+    for (unsigned i = 0; i < epochs->count; i++)
+        buffer_printf(
+            text, "%" PRId32 " %" PRId64 "\n", epochs->starts[i].epoch, epochs->starts[i].offset);
+}
+
 int epochs_write(const struct epochs *epochs, struct env *env, const char *dir)
 {
     _cleanup_(freep) char *path = xasprintf("%s/" EPOCHS_FILE, dir);
     _cleanup_(buffer_deinit) struct buffer text = BUFFER_NULL;
-    buffer_printf(&text, "0\n%u\n", epochs->count);
-    for (unsigned i = 0; i < epochs->count; i++)
-        buffer_printf(
-            &text, "%" PRId32 " %" PRId64 "\n", epochs->starts[i].epoch, epochs->starts[i].offset);
+    epochs_print(epochs, &text);
     return error_trace(small_file_write_unsynced(env, path, buffer_slice(&text)));
+}
+
+int epochs_store(const struct epochs *epochs, struct env *env, const char *dir)
+{
+    _cleanup_(freep) char *path = xasprintf("%s/" EPOCHS_FILE, dir);
+    _cleanup_(buffer_deinit) struct buffer text = BUFFER_NULL;
+    epochs_print(epochs, &text);
+    return error_trace(small_file_write(env, path, buffer_slice(&text)));
+}
+
+void epochs_copy(struct epochs *epochs, const struct epochs *from)
+{
+    *epochs = (struct epochs){.starts = NULL};
+    for (unsigned i = 0; i < from->count; i++)
+        epochs_add(epochs, from->starts[i].epoch, from->starts[i].offset);
+}
+
+bool epochs_cut(struct epochs *epochs, int64_t log_end)
+{
+    bool changed = false;
+    for (unsigned i = epochs->count; i-- > 0 && epochs->starts[i].offset > log_end;) {
+        epochs->starts[i].offset = log_end;
+        changed = true;
+    }
+    return changed;
 }
 
 int32_t epochs_last(const struct epochs *epochs)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 /*
- * epochs: where each leader epoch of a part began, as `leader-epoch-checkpoint` says it. Here one
- * epoch lasts for ever; a directory that was carried over brings its own, and its last one goes on.
- * Plain data of the part's home loop; reading and writing block.
+ * epochs: where each leader epoch of a part began, as `leader-epoch-checkpoint` says it. The last
+ * one lasts until part_raise_epoch begins another; a directory that was carried over brings its
+ * own. Plain data of the part's home loop; reading and writing block.
  */
 #include "base/env.h"
 
@@ -24,6 +24,11 @@ void epochs_deinit(struct epochs *epochs);
 /* Replaces what is in *epochs. 0, EPOCHS_E_BAD (missing or damaged; *epochs is empty) or -errno. */
 enum { EPOCHS_E_BAD = 1 };
 int epochs_read(struct epochs *epochs, struct env *env, const char *dir);
+/* On the medium when it returns 0. */
+int epochs_store(const struct epochs *epochs, struct env *env, const char *dir);
+void epochs_copy(struct epochs *epochs, const struct epochs *from);
+/* The log ends at `log_end`: what began later begins there. True: something changed. */
+bool epochs_cut(struct epochs *epochs, int64_t log_end);
 /* Atomic, not yet on the medium. */
 int epochs_write(const struct epochs *epochs, struct env *env, const char *dir);
 /* A later epoch that begins at offset; an equal or earlier one changes nothing. */

@@ -384,6 +384,7 @@ static const struct engine_ops local_ops = {
     .part_offset_for_time = part_offset_for_time,
     .part_max_timestamp = part_max_timestamp,
     .part_epoch_end = part_epoch_end,
+    .part_raise_epoch = part_raise_epoch,
     .part_set_log_start = part_set_log_start,
     .part_flush = part_flush,
     .part_replay = part_replay,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Questions about times and epochs. Times are looked up on the pool over a snapshot of the segment
+ * Questions about times. They are looked up on the pool over a snapshot of the segment
  * list: segments whose greatest timestamp is known to be too small are left out, the time index
  * says where to start in the others, and a walk over headers finds the batch.
  */
@@ -237,16 +237,4 @@ void part_max_timestamp(struct part *part, struct engine_call *call)
 {
     call->timestamp = -1;
     lookup_start(part, call, true, 0);
-}
-
-void part_epoch_end(struct part *part, struct engine_call *call)
-{
-    enum engine_status status = part_ready(part);
-    if (status == ENGINE_OK) {
-        bool known =
-            epochs_end(&part->epochs, call->epoch, part->log_end, &call->epoch, &call->offset);
-        if (!known)
-            call->offset = call->epoch = -1;
-    }
-    part_answer(part, call, status);
 }

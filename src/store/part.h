@@ -143,6 +143,7 @@ enum engine_status part_append(struct part *part, struct engine_append *append);
 enum engine_status part_read(struct part *part, struct engine_read *read);
 void part_offset_for_time(struct part *part, struct engine_call *call);
 void part_max_timestamp(struct part *part, struct engine_call *call);
+void part_raise_epoch(struct part *part, struct engine_call *call);
 void part_epoch_end(struct part *part, struct engine_call *call);
 void part_set_log_start(struct part *part, struct engine_call *call);
 void part_flush(struct part *part, struct engine_call *call);

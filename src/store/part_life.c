@@ -133,8 +133,11 @@ static int part_dir_claim(struct part *part)
     if (r < 0)
         return r;
     struct epochs epochs = {.starts = NULL};
-    epochs_add(&epochs, 0, part->log_start);
-    r = epochs_write(&epochs, env, part->dir);
+    r = epochs_read(&epochs, env, part->dir);
+    if (r == EPOCHS_E_BAD) {
+        epochs_add(&epochs, 0, part->log_start);
+        r = epochs_write(&epochs, env, part->dir);
+    }
     epochs_deinit(&epochs);
     return error_trace(r);
 }
@@ -192,6 +195,8 @@ static int epochs_learn(struct recover_task *task)
 static int recover_epochs(struct recover_task *task)
 {
     int r = epochs_read(&task->epochs, task->recovery.env, task->recovery.dir);
+    if (r == 0 && task->epochs.count > 0 && epochs_cut(&task->epochs, task->recovery.log_end))
+        return error_trace(epochs_write(&task->epochs, task->recovery.env, task->recovery.dir));
     if (r == 0 && task->epochs.count > 0)
         return 0;
     return r < 0 ? r : epochs_learn(task);

@@ -73,6 +73,18 @@ START_TEST(without_names_all_that_need_it)
 }
 END_TEST
 
+START_TEST(a_new_leader_has_a_new_epoch)
+{
+    struct harness *harness = unbalanced();
+    int32_t before = cluster_epoch(harness, "orders", 0);
+    elect_one(harness, 0, "orders", 0, KAFKA_ERROR_NONE);
+    ck_assert_int_eq(cluster_epoch(harness, "orders", 0), before + 1);
+    harness_restart(harness, NULL);
+    ck_assert_int_eq(cluster_epoch(harness, "orders", 0), before + 1);
+    harness_free(harness);
+}
+END_TEST
+
 /* --- who is asked --- */
 
 START_TEST(who_does_not_lead_says_who_does)
@@ -217,7 +229,7 @@ START_TEST(fewer_brokers_take_over_what_the_others_had)
 END_TEST
 
 TEST_MAIN("api/elect_leaders", the_preferred_leader_leads_again, who_does_not_lead_says_who_does,
-    without_names_all_that_need_it, who_does_not_lead_says_so,
+    without_names_all_that_need_it, a_new_leader_has_a_new_epoch, who_does_not_lead_says_so,
     coordinators_are_spread_and_refuse_what_is_not_theirs,
     a_group_is_listed_by_its_coordinator_alone, every_broker_is_shown,
     fewer_brokers_take_over_what_the_others_had)

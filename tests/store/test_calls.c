@@ -277,6 +277,67 @@ START_TEST(epoch_is_one_and_lasts)
 }
 END_TEST
 
+static int64_t epoch_end(int32_t epoch)
+{
+    struct engine_call call = {.epoch = epoch};
+    ck_assert_int_eq(CALL(part_epoch_end, &call), ENGINE_OK);
+    ck_assert_int_eq(call.epoch, epoch);
+    return call.offset;
+}
+
+START_TEST(epoch_that_is_raised_begins_at_the_log_end)
+{
+    struct engine_call call = {0};
+    world_make();
+    world_start();
+    ck_assert_int_eq(CALL(part_raise_epoch, &call), ENGINE_OK); /* of a log that has no files yet */
+    ck_assert_int_eq(call.epoch, 1);
+    ck_assert_int_eq(world_put(world.part, 3, 0), ENGINE_OK);
+    ck_assert_int_eq(CALL(part_raise_epoch, &call), ENGINE_OK);
+    ck_assert_int_eq(call.epoch, 2);
+    ck_assert_int_eq(world_put(world.part, 2, 0), ENGINE_OK);
+    for (int run = 0; run < 3; run++) {
+        ck_assert_int_eq(world_state(world.part).leader_epoch, 2);
+        ck_assert_int_eq(epoch_end(0), 0);
+        ck_assert_int_eq(epoch_end(1), 3);
+        ck_assert_int_eq(epoch_end(2), 5);
+        struct world_read read = world_read(world.part, 3, 1000, true);
+        ck_assert_int_eq(batch_header_parse(read.bytes).leader_epoch, 2);
+        free(read.bytes);
+        run == 0 ? world_stop() : world_kill();
+        world_start();
+    }
+    world_clear();
+}
+END_TEST
+
+static void on_raised(struct engine_call *call, enum engine_status status)
+{
+    ck_assert_int_eq(status, ENGINE_OK);
+    call->timestamp = 1;
+}
+
+START_TEST(epoch_begins_behind_what_was_appended_meanwhile)
+{
+    struct engine_call call = {.done = on_raised};
+    world_make();
+    world_start();
+    ck_assert_int_eq(world_put(world.part, 3, 0), ENGINE_OK);
+    world.engine->ops->part_raise_epoch(world.part, &call);
+    struct world_append *append = world_append(world.part, &(struct batch_spec){.n_records = 2});
+    ck_assert_int_eq(append->answer, ENGINE_PENDING);
+    step_settle();
+    world_append_free(append);
+    ck_assert_int_eq(call.timestamp, 1);
+    ck_assert_int_eq(call.epoch, 1);
+    ck_assert_int_eq(epoch_end(0), 5);
+    world_kill();
+    world_start();
+    ck_assert_int_eq(epoch_end(0), 5);
+    world_clear();
+}
+END_TEST
+
 /* --- replay --- */
 
 struct walk_test {
@@ -586,8 +647,10 @@ TEST_MAIN("store/calls", retention_by_size, retention_by_time, retention_by_time
     retention_doubts_a_clock_that_jumps, max_timestamp_above_the_log_start,
     retention_leaves_compacted_topics_alone, retention_does_not_break_a_chunk,
     log_start_moves_durably, time_lookup_agrees_with_a_scan, time_lookup_of_an_empty_log,
-    epoch_is_one_and_lasts, replay_visits_everything_once, replay_of_many_small_batches,
-    snapshot_newest_valid_one_counts, snapshot_ahead_of_the_log_is_dropped, delete_leaves_nothing,
+    epoch_is_one_and_lasts, epoch_that_is_raised_begins_at_the_log_end,
+    epoch_begins_behind_what_was_appended_meanwhile, replay_visits_everything_once,
+    replay_of_many_small_batches, snapshot_newest_valid_one_counts,
+    snapshot_ahead_of_the_log_is_dropped, delete_leaves_nothing,
     delete_of_many_writes_no_checkpoint_each, delete_leaves_the_successor_alone,
     delete_and_create_anew_then_a_kill, delete_while_work_is_under_way,
     sweep_removes_what_is_left_of_deleted_topics, lock_keeps_a_second_one_out)

@@ -268,6 +268,7 @@ static const struct engine_ops fake_ops = {
     .part_offset_for_time = fake_call,
     .part_max_timestamp = fake_call,
     .part_epoch_end = fake_call,
+    .part_raise_epoch = fake_call,
     .part_set_log_start = fake_call,
     .part_flush = fake_call,
     .part_replay = fake_replay,
