@@ -81,6 +81,13 @@ void configs_op_prepare(struct request *req, struct topics_op *op, int8_t type, 
                 op, TOPICS_REQUEST_INVALID, SLICE_LIT("Default topic resources are not allowed."));
         return;
     }
+    if (type == CONFIGS_GROUP) {
+        op->type = TOPICS_CONFIGURE_GROUP;
+        if (name.size == 0)
+            topics_op_refuse(
+                op, TOPICS_REQUEST_INVALID, SLICE_LIT("Default group resources are not allowed."));
+        return;
+    }
     op->type = TOPICS_CONFIGURE_BROKER;
     if (type != CONFIGS_BROKER)
         topics_op_refuse(op, TOPICS_REQUEST_INVALID,

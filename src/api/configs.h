@@ -21,6 +21,7 @@ enum configs_source {
     CONFIGS_SOURCE_DYNAMIC_DEFAULT = 3,
     CONFIGS_SOURCE_STATIC = 4,
     CONFIGS_SOURCE_DEFAULT = 5,
+    CONFIGS_SOURCE_DYNAMIC_GROUP = 8,
 };
 
 struct configs_entry {

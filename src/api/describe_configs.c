@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * describe_configs: every key of a topic or of the broker with its value, where the value came from
- * and what else would be in effect without it (synonyms). Values of secrets are not told.
+ * describe_configs: every key of a topic, the broker or a group with its value, where the value
+ * came from and what else would be in effect without it (synonyms). Values of secrets are not told.
  */
 #include "api/configs.h"
 #include "api/nodes.h"
-#include "broker/image.h"
+#include "broker/group_overrides.h"
 #include "wire/describe_configs.gen.h"
 #include "wire/errors.gen.h"
 
@@ -233,14 +233,56 @@ static void describe_broker(const struct describe *describe)
     }
 }
 
+/* --- groups --- */
+
+static void describe_group_key(
+    const struct describe *describe, const struct group_overrides *config, enum group_key group_key)
+{
+    const struct config_key *key = group_key_row(group_key);
+    const struct config_key *broker_key =
+        config_key_find(slice_from_str(key->broker_key), CONFIG_SCOPE_BROKER);
+    const struct group_settings *settings = &broker_settings(request_broker(describe->req))->group;
+    bool set = config != NULL && config->values[group_key] >= 0;
+    struct slice value = arena_printf(describe_arena(describe), "%d",
+        (int)group_overrides_effective(config, settings, group_key));
+    int8_t source = set ? (int8_t)CONFIGS_SOURCE_DYNAMIC_GROUP
+                        : configs_source_code(config_get(describe->config, broker_key).source);
+    struct describe_configs_response_config *answer =
+        config_add(describe, key, (struct configs_entry){value, source});
+    if (!describe->request->include_synonyms)
+        return;
+    if (set)
+        answer->synonyms[answer->synonyms_count++] = (struct describe_configs_response_synonym){
+            .name = answer->name, .value = value, .source = CONFIGS_SOURCE_DYNAMIC_GROUP};
+    synonyms_of_broker_key(describe, answer, broker_key);
+}
+
+/* Any name will do: groups are configured before they exist. */
+static void describe_group(const struct describe *describe)
+{
+    struct slice name = describe->resource->resource_name;
+    if (name.size == 0) {
+        describe_failed(
+            describe, KAFKA_ERROR_INVALID_REQUEST, SLICE_LIT("Group name must not be empty"));
+        return;
+    }
+    const struct image *image = broker_image(request_broker(describe->req));
+    const struct group_overrides *config = group_configs_find(image->group_configs, name);
+    configs_begin(describe);
+    for (int key = 0; key < GROUP_KEYS_COUNT; key++) {
+        if (key_is_wanted(describe, group_key_row((enum group_key)key)))
+            describe_group_key(describe, config, (enum group_key)key);
+    }
+}
+
 static void describe_resource(const struct describe *describe)
 {
     switch (describe->resource->resource_type) {
     case CONFIGS_TOPIC: describe_topic(describe); return;
     case CONFIGS_BROKER: describe_broker(describe); return;
+    case CONFIGS_GROUP: describe_group(describe); return;
     case CONFIGS_BROKER_LOGGER:
-    case CONFIGS_CLIENT_METRICS:
-    case CONFIGS_GROUP: return; /* nothing can be set for these: no keys */
+    case CONFIGS_CLIENT_METRICS: return; /* nothing can be set for these: no keys */
     default:
         describe_failed(describe, KAFKA_ERROR_INVALID_REQUEST,
             arena_printf(describe_arena(describe), "Unsupported resource type: %d",

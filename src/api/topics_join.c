@@ -29,7 +29,7 @@ static struct slice op_key(const struct topics_op *op)
 
 void topics_join_refuse_duplicates(struct topics_join *join)
 {
-    struct map seen[TOPICS_CONFIGURE_BROKER + 1] = {0};
+    struct map seen[TOPICS_OP_TYPES_COUNT] = {0};
     for (size_t i = 0; i < join->count; i++) {
         struct topics_op *op = &join->ops[i];
         struct slice problem = SLICE_LIT("The request names this more than once.");
@@ -45,7 +45,7 @@ void topics_join_refuse_duplicates(struct topics_join *join)
 
 void topics_join_unite_duplicates(struct topics_join *join)
 {
-    struct map seen[TOPICS_CONFIGURE_BROKER + 1] = {0};
+    struct map seen[TOPICS_OP_TYPES_COUNT] = {0};
     size_t kept = 0;
     topics_join_refuse_duplicates(join);
     for (size_t i = 0; i < join->count; i++) {

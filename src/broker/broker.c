@@ -16,6 +16,7 @@
 #include "broker/broker_internal.h"
 #include "broker/draft.h"
 #include "broker/fetch_sessions.h"
+#include "broker/group_overrides.h"
 #include "broker/groups.h"
 #include "broker/txns.h"
 
@@ -472,11 +473,29 @@ static void broker_on_stored_topic(void *ctx, struct slice key, struct slice val
     read->topics[read->count++] = topic;
 }
 
+static void broker_on_stored_group(void *ctx, struct slice key, struct slice value)
+{
+    struct group_configs *configs = ctx;
+    size_t prefix = strlen(GROUP_CONFIG_PREFIX);
+    struct slice name = slice_make(key.data + prefix, key.size - prefix);
+    struct group_overrides *config = group_overrides_decode(name, value);
+    if (config == NULL)
+        log_warn("config.group",
+            "group=%s text=\"its stored configuration is damaged, or of a later version; the "
+            "broker's is in effect\"",
+            log_quote(name).str);
+    else
+        group_configs_put(configs, config);
+}
+
 static int broker_load_image(struct broker *broker)
 {
     struct topics_read read = {.settings = broker->settings};
     meta_range(broker->meta, SLICE_LIT("topic/"), broker_on_stored_topic, &read);
     struct image *image = image_new(1, broker->settings, read.topics, read.count);
+    struct group_configs *groups = group_configs_copy(NULL);
+    meta_range(broker->meta, SLICE_LIT(GROUP_CONFIG_PREFIX), broker_on_stored_group, groups);
+    image_take_group_configs(image, groups);
     topics_init(broker, image);
     for (unsigned i = 0; i < broker->loops_count; i++)
         broker->by_loop[i].image = image_get(image);

@@ -23,6 +23,7 @@ struct meta;
 struct replicas;
 struct sockaddr_storage;
 struct offload;
+struct group_configs;
 
 /* What the home loops of a topic's partitions tell everybody: leader epochs. Shared by all versions
  * of a topic. */
@@ -57,8 +58,9 @@ struct image {
     struct topic *transactions; /* __transaction_state, likewise */
     struct topic **topics;      /* sorted by name */
     size_t topics_count;
-    int64_t partitions_count;  /* of all topics */
-    struct map by_name, by_id; /* key: name bytes; 16 id bytes */
+    int64_t partitions_count;            /* of all topics */
+    struct map by_name, by_id;           /* key: name bytes; 16 id bytes */
+    struct group_configs *group_configs; /* broker/group_overrides.h; NULL: none */
 };
 
 /* This loop's current image; borrowed until control returns to the loop (take a ref to keep it). */

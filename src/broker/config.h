@@ -43,6 +43,7 @@ enum config_scope {
     CONFIG_SCOPE_BROKER = 1,
     CONFIG_SCOPE_TOPIC = 2,
     CONFIG_SCOPE_DYNAMIC = 4, /* a broker key that may change while running */
+    CONFIG_SCOPE_GROUP = 16,
     CONFIG_SCOPE_IGNORED = 8, /* known to Kafka, accepted and without effect here */
 };
 
@@ -52,11 +53,11 @@ struct config_key {
     unsigned scope;
     const char *value_default; /* Kafka's; NULL: none */
     const char *value_dev;     /* dev profile's, NULL: as default */
-    const char *broker_key; /* for topic keys: the broker key that is its default ("retention.ms" ->
-                               "log.retention.ms"); NULL */
-    double min, max;        /* numbers */
-    const char *choices;    /* comma-separated, for enums and lists; NULL: free */
-    const char *text;       /* one or two sentences of documentation */
+    const char *broker_key;    /* for keys of topics and groups: the broker key that is its default
+                                  ("retention.ms" -> "log.retention.ms"); NULL */
+    double min, max;           /* numbers */
+    const char *choices;       /* comma-separated, for enums and lists; NULL: free */
+    const char *text;          /* one or two sentences of documentation */
 };
 
 extern const struct config_key config_keys[];

@@ -113,6 +113,10 @@ void config_print_reference(struct buffer *buffer)
         buffer, "Topic keys", "Set when a topic is created, or later.", CONFIG_SCOPE_TOPIC, 0);
     print_table(buffer, "Topic keys without effect", "Accepted, checked, stored and shown.",
         CONFIG_SCOPE_TOPIC, CONFIG_SCOPE_IGNORED);
+    print_table(buffer, "Group keys",
+        "Set for a single group of the newer protocol (KIP-848), which need not exist yet; in effect\n"
+        "from its members' next heartbeat.",
+        CONFIG_SCOPE_GROUP, 0);
     print_table(buffer, "Broker keys without effect",
         "Kafka's keys that change nothing here; accepted, so that its configuration files work.",
         CONFIG_SCOPE_BROKER, CONFIG_SCOPE_IGNORED);

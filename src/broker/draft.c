@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "broker/group_overrides.h"
 #include "broker/overrides.h"
 
 void draft_init(struct draft *draft, struct env *env, int32_t node_id, const struct image *base)
@@ -18,7 +19,10 @@ void draft_init(struct draft *draft, struct env *env, int32_t node_id, const str
         .base = base,
         .settings = settings_get(base->settings),
         .partitions_count = base->partitions_count,
+        .groups = base->group_configs,
     };
+    if (draft->groups != NULL)
+        ref_get(&draft->groups->ref);
 }
 
 void draft_deinit(struct draft *draft)
@@ -30,6 +34,7 @@ void draft_deinit(struct draft *draft)
         topic_put(change->topic);
         buffer_deinit(&change->value);
     }
+    group_configs_unref(draft->groups);
     settings_put(draft->settings);
 }
 
@@ -396,9 +401,11 @@ static void apply_configure(struct draft *draft, struct topics_op *op)
         draft_put_topic(draft, slice_from_str(op->topic->name), topic_get(op->topic), false);
 }
 
-static struct draft_change *draft_broker_change(struct draft *draft, struct slice name)
+/* The change of a key of meta that is no topic's. */
+static struct draft_change *draft_config_change(
+    struct draft *draft, const char *prefix, struct slice name)
 {
-    char *key = xasprintf("config/broker/%.*s", SLICE_FMT(name));
+    char *key = xasprintf("%s%.*s", prefix, SLICE_FMT(name));
     struct draft_change *change = NULL;
     for (unsigned i = 0; i < draft->changes_count; i++) {
         if (draft->changes[i].name == NULL && strcmp(draft->changes[i].key, key) == 0)
@@ -426,7 +433,7 @@ static void apply_configure_broker(struct draft *draft, struct topics_op *op)
     if (settings_new(config, &problem, &settings) < 0) {
         op_fail(op, TOPICS_CONFIG_INVALID, arena_copy_slice(op->arena, buffer_slice(&problem)));
     } else if (!op->validate_only) {
-        struct draft_change *change = draft_broker_change(draft, op->name);
+        struct draft_change *change = draft_config_change(draft, "config/broker/", op->name);
         dynamic_config_encode(config, source, &change->value);
         settings_put(draft->settings);
         draft->settings = settings_get(settings);
@@ -434,6 +441,44 @@ static void apply_configure_broker(struct draft *draft, struct topics_op *op)
     settings_put(settings);
     config_free(config);
     buffer_deinit(&problem);
+}
+
+static bool group_name_allowed(const struct draft *draft, struct topics_op *op)
+{
+    if (op->name.size > GROUP_CONFIG_NAME_SIZE_MAX ||
+        (op->name.size > 0 && memchr(op->name.data, '\0', op->name.size) != NULL)) {
+        op_fail(op, TOPICS_REQUEST_INVALID,
+            arena_printf(op->arena,
+                "The name of a group that is configured must have at most %d bytes, none of them 0.",
+                GROUP_CONFIG_NAME_SIZE_MAX));
+        return false;
+    }
+    if (draft->groups == NULL || draft->groups->by_name.count < GROUP_CONFIGS_MAX ||
+        group_configs_find(draft->groups, op->name) != NULL)
+        return true;
+    op_fail(op, TOPICS_LIMIT,
+        arena_printf(op->arena, "This broker keeps the configuration of at most %d groups.",
+            GROUP_CONFIGS_MAX));
+    return false;
+}
+
+static void apply_configure_group(struct draft *draft, struct topics_op *op)
+{
+    int32_t values[GROUP_KEYS_COUNT];
+    if (!group_name_allowed(draft, op) ||
+        !overrides_resolve_group(
+            op, group_configs_find(draft->groups, op->name), draft->settings, values) ||
+        op->validate_only)
+        return;
+    struct group_overrides *config = group_overrides_new(op->name, values);
+    struct draft_change *change = draft_config_change(draft, GROUP_CONFIG_PREFIX, op->name);
+    if (!group_overrides_is_empty(config))
+        group_overrides_encode(config, &change->value);
+    if (draft->groups == draft->base->group_configs) {
+        draft->groups = group_configs_copy(draft->groups);
+        group_configs_unref(draft->base->group_configs); /* the draft's */
+    }
+    group_configs_put(draft->groups, config);
 }
 
 bool draft_must_wait(const struct draft *draft, const struct topics_op *op)
@@ -458,7 +503,10 @@ void draft_apply(struct draft *draft, struct topics_op *op)
     case TOPICS_MOVE: apply_move(draft, op); return;
     case TOPICS_CONFIGURE: apply_configure(draft, op); return;
     case TOPICS_CONFIGURE_BROKER: apply_configure_broker(draft, op); return;
+    case TOPICS_CONFIGURE_GROUP: apply_configure_group(draft, op); return;
+    case TOPICS_OP_TYPES_COUNT: break;
     }
+    assert(false);
 }
 
 /* Other defaults give every topic another effective configuration. */
@@ -487,5 +535,9 @@ struct image *draft_build(const struct draft *draft)
             topics[count++] = topic_with_settings(draft, base->topics[i]);
     }
     map_deinit(&changed);
-    return image_new(base->revision + 1, draft->settings, topics, count);
+    struct image *image = image_new(base->revision + 1, draft->settings, topics, count);
+    if (draft->groups != NULL)
+        ref_get(&draft->groups->ref);
+    image_take_group_configs(image, draft->groups);
+    return image;
 }

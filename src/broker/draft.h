@@ -12,7 +12,7 @@
 #define DRAFT_CHANGES_MAX (META_OPS_MAX / 2)
 
 struct draft_change {
-    char *name;          /* of the topic; NULL: of dynamic broker keys */
+    char *name;          /* of the topic; NULL: keys of brokers or of a group */
     struct topic *topic; /* a reference; NULL: deleted */
     bool created;        /* by this batch */
     char *key;           /* in meta */
@@ -24,6 +24,7 @@ struct draft {
     int32_t node_id;
     const struct image *base;
     struct broker_settings *settings; /* a reference: the base's, or newer */
+    struct group_configs *groups;     /* a reference: the base's (NULL: none), or newer */
     struct draft_change changes[DRAFT_CHANGES_MAX];
     unsigned changes_count;
     struct uuid gone[DRAFT_CHANGES_MAX]; /* topics of the base that are deleted */

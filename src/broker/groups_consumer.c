@@ -10,6 +10,7 @@
  * requests get the error of their own writes.
  */
 #include "broker/consumer_log.h"
+#include "broker/group_overrides.h"
 #include "broker/groups_shard.h"
 #include "broker/settings.h"
 
@@ -21,22 +22,17 @@
 
 /* --- hooks --- */
 
-static int32_t groups_within(int32_t value, int32_t min, int32_t max)
-{
-    return value < min ? min : value > max ? max : value;
-}
-
 static void groups_on_limits(
     void *ctx, const struct consumer_group *group, struct consumer_limits *ret_limits)
 {
     const struct groups *groups = ctx;
     const struct group_settings *settings = &broker_settings(groups->broker)->group;
-    (void)group;
+    const struct group_overrides *own = NULL;
+    if (group != NULL)
+        own = group_configs_find(broker_image(groups->broker)->group_configs, group->id);
     *ret_limits = (struct consumer_limits){
-        .session_ms = groups_within(settings->consumer_session_timeout_ms,
-            settings->consumer_session_timeout_ms_min, settings->consumer_session_timeout_ms_max),
-        .heartbeat_ms = groups_within(settings->consumer_heartbeat_ms,
-            settings->consumer_heartbeat_ms_min, settings->consumer_heartbeat_ms_max),
+        .session_ms = group_overrides_effective(own, settings, GROUP_KEY_SESSION_MS),
+        .heartbeat_ms = group_overrides_effective(own, settings, GROUP_KEY_HEARTBEAT_MS),
         .size_max = settings->consumer_size_max,
         .assignor = (enum consumer_assignor)settings->consumer_assignor_default,
         .assignors = settings->consumer_assignors,

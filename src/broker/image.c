@@ -5,6 +5,7 @@
  * change, topics are built anew.
  */
 #include "broker/image.h"
+#include "broker/group_overrides.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -248,6 +249,7 @@ static void image_free(struct ref *ref)
     free(image->topics);
     map_deinit(&image->by_name);
     map_deinit(&image->by_id);
+    group_configs_unref(image->group_configs);
     settings_put(image->settings);
     free(image);
 }
@@ -277,6 +279,12 @@ struct image *image_new(uint64_t revision, struct broker_settings *settings,
     image->offsets = image_topic(image, SLICE_LIT(TOPIC_NAME_OFFSETS));
     image->transactions = image_topic(image, SLICE_LIT(TOPIC_NAME_TRANSACTIONS));
     return image;
+}
+
+void image_take_group_configs(struct image *image, struct group_configs *take_configs)
+{
+    group_configs_unref(image->group_configs);
+    image->group_configs = take_configs;
 }
 
 struct topic *image_topic(const struct image *image, struct slice name)

@@ -54,6 +54,8 @@ bool topic_names_collide(struct slice a, struct slice b);
 /* Takes the references in `topics` (any order; the array is taken too). One reference. */
 struct image *image_new(uint64_t revision, struct broker_settings *settings,
     struct topic **take_topics, size_t topics_count);
+/* For whoever builds it, before others see it: what is set for single groups (a reference). */
+void image_take_group_configs(struct image *image, struct group_configs *take_configs);
 static inline struct image *image_get(struct image *image)
 {
     ref_get(&image->ref);

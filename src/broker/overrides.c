@@ -105,9 +105,11 @@ static bool refuse_unknown(struct topics_op *op, struct slice name, unsigned sco
     const char *nearest = config_nearest(name, scope);
     return refuse(op, TOPICS_CONFIG_INVALID,
         arena_printf(op->arena, "Unknown %s config name: %.*s%s%s%s",
-            scope == CONFIG_SCOPE_TOPIC ? "topic" : "broker", SLICE_FMT(name),
-            nearest == NULL ? "" : " (did you mean ", nearest == NULL ? "" : nearest,
-            nearest == NULL ? "" : "?)"));
+            scope == CONFIG_SCOPE_TOPIC   ? "topic"
+            : scope == CONFIG_SCOPE_GROUP ? "group"
+                                          : "broker",
+            SLICE_FMT(name), nearest == NULL ? "" : " (did you mean ",
+            nearest == NULL ? "" : nearest, nearest == NULL ? "" : "?)"));
 }
 
 /* Whether the i-th name was there before. The names before it are known keys and all different, so
@@ -223,6 +225,96 @@ bool overrides_resolve_broker(struct topics_op *op, const struct config *config,
     *ret_config = changed;
     return true;
 }
+
+/* --- groups --- */
+
+/* Kafka's keys of groups that would change nothing here: better refused than kept for show. */
+static const struct {
+    const char *prefix, *reason;
+} group_keys_refused[] = {
+    {"share.", "this broker serves no share groups"},
+    {"errors.deadletterqueue.", "this broker serves no share groups"},
+    {"streams.", "this broker serves no streams groups"},
+    {"consumer.assignment.interval.ms", "partitions are assigned at once when members change"},
+    {"consumer.assignor.offload.enable", "partitions are assigned at once when members change"},
+};
+
+static bool refuse_group_key(struct topics_op *op, struct slice name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(group_keys_refused); i++) {
+        size_t size = strlen(group_keys_refused[i].prefix);
+        if (name.size >= size && memcmp(name.data, group_keys_refused[i].prefix, size) == 0)
+            return refuse(op, TOPICS_CONFIG_INVALID,
+                arena_printf(op->arena, "%.*s would have no effect: %s.", SLICE_FMT(name),
+                    group_keys_refused[i].reason));
+    }
+    return refuse_unknown(op, name, CONFIG_SCOPE_GROUP);
+}
+
+static bool group_overrides_apply(
+    struct topics_op *op, const struct topics_config *change, int32_t values[GROUP_KEYS_COUNT])
+{
+    const struct config_key *row = config_key_find(change->name, CONFIG_SCOPE_GROUP);
+    struct slice value;
+    if (row == NULL && change->op == TOPICS_CONFIG_DELETE)
+        return true; /* it is not set */
+    if (row == NULL)
+        return refuse_group_key(op, change->name);
+    if (!config_resolve(op, change, row, SLICE_LIT(""), &value))
+        return false;
+    enum group_key key = group_key_of(row);
+    assert(key < GROUP_KEYS_COUNT);
+    values[key] = -1;
+    if (!slice_is_null(value))
+        values[key] = (int32_t)strtol(
+            (const char *)arena_printf(op->arena, "%.*s", SLICE_FMT(value)).data, NULL, 10);
+    return true;
+}
+
+/* Kafka's order of checks: the heartbeat, the session, both together. */
+static bool group_values_consistent(struct topics_op *op, const struct group_settings *settings,
+    const int32_t values[GROUP_KEYS_COUNT])
+{
+    bool set = false;
+    for (int i = GROUP_KEYS_COUNT - 1; i >= 0; i--) {
+        enum group_key key = (enum group_key)i;
+        const char *name = group_key_row(key)->name;
+        struct group_key_range range = group_key_range(settings, key);
+        if (values[key] < 0)
+            continue;
+        set = true;
+        if (values[key] < range.min || values[key] > range.max)
+            return refuse(op, TOPICS_CONFIG_INVALID,
+                arena_printf(op->arena,
+                    "%s must be %s than or equal to group.consumer.%s.%s (%" PRId32 ").", name,
+                    values[key] < range.min ? "greater" : "less",
+                    values[key] < range.min ? "min" : "max", name + strlen("consumer."),
+                    values[key] < range.min ? range.min : range.max));
+    }
+    struct group_overrides *config = group_overrides_new(op->name, values);
+    int32_t session = group_overrides_effective(config, settings, GROUP_KEY_SESSION_MS);
+    int32_t heartbeat = group_overrides_effective(config, settings, GROUP_KEY_HEARTBEAT_MS);
+    ref_put(&config->ref);
+    if (set && session <= heartbeat)
+        return refuse(op, TOPICS_CONFIG_INVALID,
+            SLICE_LIT("consumer.session.timeout.ms must be greater than "
+                      "consumer.heartbeat.interval.ms"));
+    return true;
+}
+
+bool overrides_resolve_group(struct topics_op *op, const struct group_overrides *current,
+    const struct broker_settings *settings, int32_t ret_values[GROUP_KEYS_COUNT])
+{
+    for (int key = 0; key < GROUP_KEYS_COUNT; key++)
+        ret_values[key] = current == NULL || op->replace ? -1 : current->values[key];
+    for (size_t i = 0; i < op->configs_count; i++) {
+        if (!name_is_new(op, i) || !group_overrides_apply(op, &op->configs[i], ret_values))
+            return false;
+    }
+    return group_values_consistent(op, &settings->group, ret_values);
+}
+
+/* --- stored --- */
 
 void dynamic_config_encode(
     const struct config *config, enum config_source source, struct buffer *buffer)

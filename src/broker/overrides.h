@@ -4,7 +4,7 @@
  * overrides: configuration as people ask for it (set, delete, append, subtract) turned into checked
  * changes. Loop 0; results live in the operation's arena.
  */
-#include "broker/image.h"
+#include "broker/group_overrides.h"
 #include "broker/topics.h"
 
 /* `topic` NULL: it is being created. False: op->error and message are set. */
@@ -15,3 +15,6 @@ bool overrides_resolve(struct topics_op *op, const struct topic *topic,
  */
 bool overrides_resolve_broker(struct topics_op *op, const struct config *config,
     enum config_source source, struct config **ret_config);
+/* The values of a group (`current`: its present ones, may be NULL) with the operation applied. */
+bool overrides_resolve_group(struct topics_op *op, const struct group_overrides *current,
+    const struct broker_settings *settings, int32_t ret_values[GROUP_KEYS_COUNT]);

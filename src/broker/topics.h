@@ -17,6 +17,8 @@ enum topics_op_type {
     TOPICS_MOVE,             /* another leader, or other replicas, for one partition */
     TOPICS_CONFIGURE,        /* a topic's overrides */
     TOPICS_CONFIGURE_BROKER, /* dynamic broker keys; name is the broker id, or empty: all brokers */
+    TOPICS_CONFIGURE_GROUP,  /* what is set for one group */
+    TOPICS_OP_TYPES_COUNT,
 };
 
 enum topics_error {
@@ -58,7 +60,7 @@ struct topics_op {
     struct broker_call call; /* done is set by the caller */
     enum topics_op_type type;
     struct arena *arena; /* for the message; nobody else may use it until done */
-    struct slice name;   /* of the topic; null: by id */
+    struct slice name;   /* of the topic (group, broker); null: by id */
     struct uuid id;
     int32_t partitions;                     /* -1: the broker's default; GROW: the new total */
     int32_t replication;                    /* -1: the broker's default */
@@ -75,7 +77,7 @@ struct topics_op {
     enum topics_error error;
     struct slice message; /* for people; null when all is well */
     struct topic *topic;  /* as it is after the operation (or would be); a reference for the caller:
-                             topics_op_deinit. NULL on errors and for broker keys */
+                             topics_op_deinit. NULL on errors and for keys of brokers and groups */
 };
 
 void topics_submit(struct broker *broker, struct topics_op *op);

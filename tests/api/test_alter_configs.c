@@ -112,5 +112,24 @@ START_TEST(alter_broker)
 }
 END_TEST
 
+START_TEST(alter_group)
+{
+    struct alter_configs_request *request = request_for(32, "g");
+    add(request, "consumer.session.timeout.ms", "50000");
+    add(request, "consumer.heartbeat.interval.ms", "2000");
+    ck_assert_int_eq(alter(request)->error_code, KAFKA_ERROR_NONE);
+    ck_assert_configured(32, "g", "consumer.session.timeout.ms", "50000");
+    request = request_for(32, "g");
+    add(request, "consumer.heartbeat.interval.ms", "3000");
+    request->validate_only = true;
+    ck_assert_int_eq(alter(request)->error_code, KAFKA_ERROR_NONE);
+    ck_assert_configured(32, "g", "consumer.heartbeat.interval.ms", "2000");
+    request->validate_only = false;
+    ck_assert_int_eq(alter(request)->error_code, KAFKA_ERROR_NONE);
+    ck_assert_configured(32, "g", "consumer.heartbeat.interval.ms", "3000");
+    ck_assert_configured(32, "g", "consumer.session.timeout.ms", "45000");
+}
+END_TEST
+
 TEST_MAIN_FIXTURE("api/alter_configs", setup, teardown, alter_replaces_the_whole_set,
-    alter_validate_only, alter_refusals, alter_broker)
+    alter_validate_only, alter_refusals, alter_broker, alter_group)

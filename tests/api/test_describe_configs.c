@@ -142,6 +142,24 @@ START_TEST(describe_what_is_not_there)
 }
 END_TEST
 
+START_TEST(describe_group)
+{
+    const struct describe_configs_response_result *result = describe(4, 32, "g", NULL);
+    ck_assert_int_eq(result->error_code, KAFKA_ERROR_NONE);
+    ck_assert_int_eq(result->configs_count, 2);
+    const struct describe_configs_response_config *found =
+        describe(4, 32, "g", "consumer.heartbeat.interval.ms")->configs;
+    ck_assert_slice(found->value, "1000");
+    ck_assert_int_eq(found->config_source, 5);
+    ck_assert_int_eq(found->config_type, 3);
+    ck_assert(found->is_default && !found->read_only && !found->is_sensitive);
+    ck_assert_int_eq(found->synonyms_count, 1);
+    ck_assert_slice(found->synonyms[0].name, "group.consumer.heartbeat.interval.ms");
+    ck_assert_text(found->documentation, "report");
+    ck_assert_int_eq(describe(4, 32, "", NULL)->error_code, KAFKA_ERROR_INVALID_REQUEST);
+}
+END_TEST
+
 TEST_MAIN_FIXTURE("api/describe_configs", setup, teardown, describe_topic,
     describe_topic_key_set_for_the_broker, describe_topic_in_version_0, describe_broker,
-    describe_secret_is_not_told, describe_what_is_not_there)
+    describe_secret_is_not_told, describe_what_is_not_there, describe_group)

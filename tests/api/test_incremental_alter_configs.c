@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "configured.h"
 #include "runner.h"
+#include "support/consumer_calls.h"
 #include "wire/incremental_alter_configs.gen.h"
 
 enum { SET, DELETE, APPEND, SUBTRACT };
@@ -110,5 +111,87 @@ START_TEST(incremental_broker_defaults_reach_topics)
 }
 END_TEST
 
+static void refused(const char *name, int8_t operation, const char *key, const char *value,
+    int16_t error, const char *text)
+{
+    const struct incremental_alter_configs_response_resource *answer =
+        alter(32, name, operation, key, value);
+    ck_assert_int_eq(answer->error_code, error);
+    ck_assert_text(answer->error_message, text);
+}
+
+START_TEST(incremental_group)
+{
+    ck_assert_configured(32, "g", "consumer.session.timeout.ms", "45000");
+    accepted(32, "g", SET, "consumer.session.timeout.ms", " 50000 ");
+    accepted(32, "g", SET, "consumer.heartbeat.interval.ms", "700");
+    accepted(32, "other", SET, "consumer.session.timeout.ms", "7000");
+    ck_assert_configured(32, "g", "consumer.session.timeout.ms", "50000");
+    ck_assert_configured(32, "g", "consumer.heartbeat.interval.ms", "700");
+    ck_assert_configured(32, "other", "consumer.heartbeat.interval.ms", "1000");
+    harness_restart(harness, NULL);
+    ck_assert_configured(32, "g", "consumer.session.timeout.ms", "50000");
+    ck_assert_configured(32, "other", "consumer.session.timeout.ms", "7000");
+    accepted(32, "g", DELETE, "consumer.session.timeout.ms", NULL);
+    accepted(32, "other", DELETE, "consumer.session.timeout.ms", NULL);
+    accepted(32, "other", DELETE, "consumer.session.timeout.ms", NULL); /* nothing is set now */
+    ck_assert_configured(32, "g", "consumer.session.timeout.ms", "45000");
+    ck_assert_configured(32, "g", "consumer.heartbeat.interval.ms", "700");
+    harness_restart(harness, NULL);
+    ck_assert_configured(32, "g", "consumer.heartbeat.interval.ms", "700");
+    ck_assert_int_eq(
+        configured(harness, 32, "other", "consumer.session.timeout.ms")->config_source, 5);
+}
+END_TEST
+
+START_TEST(incremental_group_refusals)
+{
+    refused("", SET, "consumer.session.timeout.ms", "50000", KAFKA_ERROR_INVALID_REQUEST,
+        "Default group resources are not allowed.");
+    refused("g", SET, "consumer.session.timeout.ms", "60001", KAFKA_ERROR_INVALID_CONFIG,
+        "consumer.session.timeout.ms must be less than or equal to "
+        "group.consumer.max.session.timeout.ms");
+    refused("g", SET, "consumer.session.timeout.ms", "5999", KAFKA_ERROR_INVALID_CONFIG,
+        "must be greater than or equal to group.consumer.min.session.timeout.ms");
+    refused("g", SET, "consumer.heartbeat.interval.ms", "99", KAFKA_ERROR_INVALID_CONFIG,
+        "consumer.heartbeat.interval.ms must be greater than or equal to "
+        "group.consumer.min.heartbeat.interval.ms");
+    refused("g", SET, "consumer.heartbeat.interval.ms", "soon", KAFKA_ERROR_INVALID_CONFIG,
+        "a whole number");
+    refused("g", APPEND, "consumer.heartbeat.interval.ms", "1", KAFKA_ERROR_INVALID_CONFIG,
+        "its type is not LIST");
+    refused("g", SET, "consumer.session.timeout", "1", KAFKA_ERROR_INVALID_CONFIG,
+        "Unknown group config name: consumer.session.timeout");
+    refused("g", SET, "share.session.timeout.ms", "50000", KAFKA_ERROR_INVALID_CONFIG,
+        "this broker serves no share groups");
+    accepted(32, "g", SET, "consumer.heartbeat.interval.ms", "9000");
+    refused("g", SET, "consumer.session.timeout.ms", "9000", KAFKA_ERROR_INVALID_CONFIG,
+        "consumer.session.timeout.ms must be greater than consumer.heartbeat.interval.ms");
+    accepted(32, "g", DELETE, "no.such.key", NULL);
+    ck_assert_configured(32, "g", "consumer.session.timeout.ms", "45000");
+}
+END_TEST
+
+/* Members hear of it with their next heartbeat; other groups do not. */
+START_TEST(incremental_group_reaches_members)
+{
+    struct consumer_call member = {"a"}, other = {"b"};
+    struct harness *before = harness;
+    harness = calls_new(2);
+    calls_topic(harness, "t", 1);
+    consumer_join(harness, "g", &member, "t");
+    consumer_join(harness, "h", &other, "t");
+    ck_assert_int_eq(member.heartbeat_ms, 1000);
+    accepted(32, "g", SET, "consumer.heartbeat.interval.ms", "300");
+    consumer_beat(harness, "g", &member, 1);
+    consumer_beat(harness, "h", &other, 1);
+    ck_assert_int_eq(member.heartbeat_ms, 300);
+    ck_assert_int_eq(other.heartbeat_ms, 1000);
+    harness_free(harness);
+    harness = before;
+}
+END_TEST
+
 TEST_MAIN_FIXTURE("api/incremental_alter_configs", setup, teardown, incremental_set_and_delete,
-    incremental_lists, incremental_refusals, incremental_broker_defaults_reach_topics)
+    incremental_lists, incremental_refusals, incremental_broker_defaults_reach_topics,
+    incremental_group, incremental_group_refusals, incremental_group_reaches_members)

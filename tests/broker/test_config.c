@@ -55,7 +55,8 @@ START_TEST(config_table_is_sound)
         struct arena arena = ARENA_NULL;
         struct slice reason;
         ck_assert_ptr_nonnull(key->text);
-        unsigned scope = key->scope & (CONFIG_SCOPE_BROKER | CONFIG_SCOPE_TOPIC);
+        unsigned scope =
+            key->scope & (CONFIG_SCOPE_BROKER | CONFIG_SCOPE_TOPIC | CONFIG_SCOPE_GROUP);
         ck_assert_msg(config_key_find(slice_from_str(key->name), scope) == key, "%s is there twice",
             key->name);
         if (key->value_default != NULL)
