@@ -70,6 +70,29 @@ try:
 except KafkaException as error:
     assert error.args[0].name() == "INVALID_CONFIG", error
 
+# A group's own configuration: before it exists, and only within the broker's bounds.
+configured = name("configured")
+resource = ConfigResource(ResourceType.GROUP, configured)
+
+
+def alter_group(value, operation=AlterConfigOpType.SET):
+    entry = ConfigEntry("consumer.session.timeout.ms", value, incremental_operation=operation)
+    changed = ConfigResource(ResourceType.GROUP, configured, incremental_configs=[entry])
+    client.incremental_alter_configs([changed])[changed].result(WAIT)
+
+
+assert describe()["consumer.session.timeout.ms"].value == "45000"
+alter_group("50000")
+until("the group's value", lambda: describe()["consumer.session.timeout.ms"].value == "50000")
+try:
+    alter_group("60001")
+    raise AssertionError("altered beyond group.consumer.max.session.timeout.ms")
+except KafkaException as error:
+    assert error.args[0].name() == "INVALID_CONFIG", error
+    assert "consumer.session.timeout.ms must be" in error.args[0].str(), error
+alter_group(None, AlterConfigOpType.DELETE)
+until("the broker's value", lambda: describe()["consumer.session.timeout.ms"].value == "45000")
+
 # Offsets by kind.
 writer = producer()
 for i in range(10):
