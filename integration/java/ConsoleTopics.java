@@ -28,6 +28,15 @@ public final class ConsoleTopics implements Rig.Scenario {
         String all = Tool.run(rig, Tool.CONFIGS, "--describe", "--all", "--entity-type", "topics", "--entity-name", topic);
         Rig.check(all.contains("retention.ms=604800000") && all.contains("min.insync.replicas=1"), "all configs");
 
+        String group = rig.name("configured");
+        Tool.run(rig, Tool.CONFIGS, "--alter", "--entity-type", "groups", "--entity-name", group, "--add-config",
+            "consumer.session.timeout.ms=50000");
+        rig.until("the group's configuration", () ->
+            Tool.run(rig, Tool.CONFIGS, "--describe", "--entity-type", "groups").matches(
+                "(?s).*" + group + ".*consumer.session.timeout.ms=50000.*"));
+        Tool.run(rig, Tool.CONFIGS, "--alter", "--entity-type", "groups", "--entity-name", group, "--delete-config",
+            "consumer.session.timeout.ms");
+
         Tool.run(rig, Tool.TOPICS, "--delete", "--topic", topic);
         rig.until("gone", () -> Tool.run(rig, Tool.TOPICS, "--list").lines().noneMatch(topic::equals));
         Tool.run(rig, Tool.TOPICS, "--delete", "--if-exists", "--topic", topic);
