@@ -18,21 +18,14 @@
 #include <assert.h>
 
 /*
- * Bytes a decoder may take from the arena, in proportion to what was received. Honest messages with
- * many small elements (a commit for thousands of topics) need up to ten times their frame; twice is
- * always allowed, the rest up to a maximum. What is taken beyond the base is charged to the loop's
- * budget like the frame itself, so a crowd of such requests stops being read.
+ * A decoder may take twice the bytes that were received and this much. What it takes beyond this
+ * much is charged to the loop's budget like the frame itself.
  */
-#define DISPATCH_ARENA_BASE      ((size_t)64 * 1024)
-#define DISPATCH_ARENA_DENSE     ((size_t)16)
-#define DISPATCH_ARENA_DENSE_MAX ((size_t)32 << 20)
+#define DISPATCH_ARENA_BASE ((size_t)64 * 1024)
 
 static size_t dispatch_arena_room(size_t frame_size)
 {
-    size_t dense = frame_size > DISPATCH_ARENA_DENSE_MAX / DISPATCH_ARENA_DENSE
-                       ? DISPATCH_ARENA_DENSE_MAX
-                       : frame_size * DISPATCH_ARENA_DENSE;
-    return 2 * frame_size + dense + DISPATCH_ARENA_BASE;
+    return 2 * frame_size + DISPATCH_ARENA_BASE;
 }
 
 static void dispatch_charge(struct net_request *nr, size_t decoded)
