@@ -11,6 +11,7 @@
 #include "broker/broker.h"
 
 #include <assert.h>
+#include <errno.h>
 
 void partition_set_state(struct partition *partition, enum partition_state state)
 {
@@ -364,19 +365,19 @@ void partition_configure(struct partition *partition, struct topic *topic)
 static void partition_on_closed(struct engine_call *call, enum engine_status status)
 {
     struct partition *partition = container_of(call, struct partition, close_call);
-    (void)status;
     assert(list_empty(&partition->ready) && list_empty(&partition->duplicates) &&
            list_empty(&partition->verifies));
-    void (*done)(void *ctx) = partition->close_done;
+    void (*done)(void *ctx, int result) = partition->close_done;
     void *ctx = partition->close_ctx;
     partition->closed = true;
     buffer_deinit(&partition->snapshot);
     if (!partition->wake_posted)
         partition_free(partition);
-    done(ctx);
+    done(ctx, status == ENGINE_OK ? 0 : -EIO);
 }
 
-void partition_close(struct partition *partition, bool remove, void (*done)(void *ctx), void *ctx)
+void partition_close(
+    struct partition *partition, bool remove, void (*done)(void *ctx, int result), void *ctx)
 {
     loop_assert_owner(partition->loop);
     if (partition->state == PARTITION_USABLE && !remove)

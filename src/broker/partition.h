@@ -152,8 +152,9 @@ struct partition *partition_open(struct broker *broker, struct engine *engine, s
 /* The topic as a newer image has it (same id): configuration takes effect from here on. */
 void partition_configure(struct partition *partition, struct topic *topic);
 /* Waiters are woken, what is pending ends with PARTITION_NOT_OWNER; `done` comes from the loop when
- * the engine has let go (`remove`: and everything stored is gone), then the memory is freed. No
- * event follows the call. */
-void partition_close(struct partition *partition, bool remove, void (*done)(void *ctx), void *ctx);
+ * the engine has let go (`remove`: and everything stored is gone; result -EIO: not all of it), then
+ * the memory is freed. No event follows the call. */
+void partition_close(
+    struct partition *partition, bool remove, void (*done)(void *ctx, int result), void *ctx);
 struct topic *partition_topic(struct partition *partition); /* the current one; borrowed */
 int32_t partition_index(const struct partition *partition);

@@ -60,7 +60,7 @@ struct partition {
     struct engine_replay replay;
 
     struct engine_call close_call;
-    void (*close_done)(void *ctx);
+    void (*close_done)(void *ctx, int result);
     void *close_ctx;
     bool closed; /* the engine has let go; only wake_msg keeps the memory */
 };

@@ -144,9 +144,11 @@ static void slot_open(
     assert(before == NULL);
 }
 
-static void slot_on_closed(void *ctx)
+static void slot_on_closed(void *ctx, int result)
 {
     struct part_slot *slot = ctx;
+    if (result < 0)
+        slot->leg->phase->left = true;
     slot->closed = true;
     slot->partition = NULL;
     slot_free_when_over(slot);

@@ -28,8 +28,9 @@ struct phase_leg {
 struct phase {
     struct broker *broker;
     enum phase_kind kind;
-    struct image *before, *after;      /* borrowed; before may be NULL */
-    bool fresh;                        /* OPEN: the partitions were just created */
+    struct image *before, *after; /* borrowed; before may be NULL */
+    bool fresh;                   /* OPEN: the partitions were just created */
+    _Atomic bool left;            /* CLOSE: something of a deleted topic could not be removed */
     void (*done)(struct phase *phase); /* on loop 0 */
     /* phase's own */
     struct phase_leg *legs;

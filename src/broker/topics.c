@@ -106,7 +106,8 @@ static void batch_on_unmarked(struct meta_txn *txn, enum meta_status status)
 
 static void batch_end(struct topics_batch *batch)
 {
-    if (batch->draft.gone_count == 0) {
+    /* What could not be removed keeps the marks, or the next start would adopt it. */
+    if (batch->draft.gone_count == 0 || batch->phase.left) {
         batch_finish(batch);
         return;
     }

@@ -203,6 +203,87 @@ START_TEST(broker_sweeps_what_is_left_of_deleted_topics)
 }
 END_TEST
 
+struct unremoved {
+    struct harness *harness;
+    struct topics_op op;
+    struct arena arena;
+    struct uuid id;
+    bool marked;
+    _Atomic int done;
+};
+
+static void on_topics_op(struct broker_call *call)
+{
+    container_of(call, struct unremoved, op.call)->done++;
+}
+
+static void submit_op(void *ctx)
+{
+    struct unremoved *unremoved = ctx;
+    topics_submit(harness_broker(unremoved->harness), &unremoved->op);
+}
+
+static void run_op(struct unremoved *unremoved, enum topics_op_type type)
+{
+    unremoved->op = (struct topics_op){
+        .call.done = on_topics_op,
+        .type = type,
+        .arena = &unremoved->arena,
+        .name = SLICE_LIT("kept"),
+        .partitions = 1,
+        .replication = 1,
+    };
+    unremoved->done = 0;
+    harness_on_loop(unremoved->harness, 0, submit_op, unremoved);
+    for (int i = 0; i < 10000 && unremoved->done == 0; i++)
+        usleep(1000);
+    ck_assert_int_eq(unremoved->done, 1);
+    ck_assert_int_eq(unremoved->op.error, TOPICS_OK);
+    if (unremoved->op.topic != NULL)
+        unremoved->id = unremoved->op.topic->id;
+    topics_op_deinit(&unremoved->op);
+}
+
+static void check_mark(void *ctx)
+{
+    struct unremoved *unremoved = ctx;
+    struct broker *broker = harness_broker(unremoved->harness);
+    char key[TOPICS_GONE_KEY_SIZE];
+    topics_gone_key(unremoved->id, key);
+    unremoved->marked = !slice_is_null(meta_get(broker->meta, slice_from_str(key), NULL));
+}
+
+/* A directory that could not be removed must not come back as a topic. */
+START_TEST(broker_keeps_the_mark_of_what_could_not_be_removed)
+{
+    struct harness *harness = harness_new(2, NULL);
+    struct unremoved unremoved = {.harness = harness};
+    char command[900];
+    arena_init(&unremoved.arena, SIZE_MAX);
+    run_op(&unremoved, TOPICS_CREATE);
+    /* Whose it is cannot be read: a directory is in the file's place. */
+    const char *dir = harness_dir(harness);
+    snprintf(command, sizeof(command), "mkdir -p %s/kept-0/partition.metadata", dir);
+    ck_assert_int_eq(system(command), 0);
+    run_op(&unremoved, TOPICS_DELETE);
+    ck_assert(has_dir(dir, "kept-0"));
+    harness_on_loop(harness, 0, check_mark, &unremoved);
+    ck_assert(unremoved.marked);
+    snprintf(command, sizeof(command),
+        "rmdir %s/kept-0/partition.metadata && printf 'version: 0\ntopic_id: %s\n' > "
+        "%s/kept-0/partition.metadata && touch %s/kept-0/00000000000000000000.log",
+        dir, uuid_to_text(unremoved.id).str, dir, dir);
+    ck_assert_int_eq(system(command), 0);
+    harness_restart(harness, NULL);
+    ck_assert(!has_dir(dir, "kept-0"));
+    harness_on_loop(harness, 0, check_mark, &unremoved);
+    ck_assert(!unremoved.marked);
+    arena_deinit(&unremoved.arena);
+    harness_free(harness);
+}
+END_TEST
+
 TEST_MAIN("broker/broker", broker_makes_offsets_on_files, broker_makes_offsets_in_memory,
     broker_makes_offsets_on_a_late_engine, producer_ids_are_never_given_twice,
-    group_partitions_are_those_of_java, broker_sweeps_what_is_left_of_deleted_topics)
+    group_partitions_are_those_of_java, broker_sweeps_what_is_left_of_deleted_topics,
+    broker_keeps_the_mark_of_what_could_not_be_removed)

@@ -83,9 +83,10 @@ static void setup(void)
     partition = partition_open(NULL, &engine.engine, loop, &topic, 0, true, &events, NULL);
 }
 
-static void on_closed(void *ctx)
+static void on_closed(void *ctx, int result)
 {
     (void)ctx;
+    ck_assert_int_eq(result, 0);
     closed_count++;
 }
 
