@@ -75,17 +75,26 @@ void group_overrides_encode(const struct group_overrides *config, struct buffer 
     writer_deinit(&writer);
 }
 
-/* A key of a later version is left alone. */
-static void group_overrides_take(
+/* False: no value of this key. A key of a later version is left alone. */
+static bool group_overrides_take(
     int32_t values[GROUP_KEYS_COUNT], struct slice name, struct slice value)
 {
+    struct arena arena = ARENA_NULL;
+    struct slice reason;
     char text[16];
+    bool fine = true;
     for (int key = 0; key < GROUP_KEYS_COUNT; key++) {
-        if (!slice_equal_str(name, group_key_names[key]) || value.size >= sizeof(text))
+        if (!slice_equal_str(name, group_key_names[key]))
             continue;
+        const struct config_key *row = group_key_row((enum group_key)key);
+        fine = value.size < sizeof(text) && config_value_valid(row, value, &arena, &reason);
+        if (!fine)
+            break;
         snprintf(text, sizeof(text), "%.*s", SLICE_FMT(value));
         values[key] = (int32_t)strtol(text, NULL, 10);
     }
+    arena_deinit(&arena);
+    return fine;
 }
 
 struct group_overrides *group_overrides_decode(struct slice name, struct slice bytes)
@@ -99,8 +108,8 @@ struct group_overrides *group_overrides_decode(struct slice name, struct slice b
          i < GROUP_STORED_KEYS_MAX && reader_ok(&reader) && reader_remaining(&reader) > 0; i++) {
         struct slice key = reader_string(&reader, true, false);
         struct slice value = reader_string(&reader, true, false);
-        if (reader_ok(&reader))
-            group_overrides_take(values, key, value);
+        if (reader_ok(&reader) && !group_overrides_take(values, key, value))
+            return NULL;
     }
     return reader_ok(&reader) ? group_overrides_new(name, values) : NULL;
 }
