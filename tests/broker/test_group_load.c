@@ -9,7 +9,8 @@
 #include <malloc.h>
 #include <time.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
 enum { MEMBERS = 600 };
 #else
 enum { MEMBERS = 10000 };
@@ -134,7 +135,7 @@ static void load_classic(int size, const char *what)
     fprintf(stderr, "# %s: %d members, %d a group: settled in %ld ms; %zu, then %zu bytes more\n",
         what, count, size, (long)took_ms, most - before, after - before);
     ck_assert_int_lt(took_ms, SETTLED_MS);
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SANITIZED
     ck_assert_uint_lt(most - before, (size_t)count * 4096);
     ck_assert(after < before || after - before < (most - before) / 4 + (1 << 20));
 #endif
