@@ -25,11 +25,18 @@ void epochs_deinit(struct epochs *epochs)
     *epochs = (struct epochs){.starts = NULL};
 }
 
+static bool epochs_rises(const struct epochs *epochs, int32_t epoch, int64_t offset)
+{
+    if (epochs->count == 0)
+        return true;
+    const struct epoch_start *last = &epochs->starts[epochs->count - 1];
+    return epoch > last->epoch && offset >= last->offset;
+}
+
 void epochs_add(struct epochs *epochs, int32_t epoch, int64_t offset)
 {
     assert(epoch >= 0 && offset >= 0);
-    if (epochs->count > 0 && (epoch <= epochs->starts[epochs->count - 1].epoch ||
-                                 offset < epochs->starts[epochs->count - 1].offset))
+    if (!epochs_rises(epochs, epoch, offset))
         return;
     if (epochs->count == EPOCHS_COUNT_MAX)
         memmove(epochs->starts, epochs->starts + 1, --epochs->count * sizeof(*epochs->starts));
@@ -51,21 +58,20 @@ static bool epochs_take(const char **text, char behind, int64_t max, int64_t *re
     return true;
 }
 
-static bool epochs_parse(struct epochs *epochs, const char *text)
+/* `end`: where a zero byte stands. */
+static bool epochs_parse(struct epochs *epochs, const char *text, const char *end)
 {
     int64_t version, count, epoch, offset;
     if (!epochs_take(&text, '\n', 0, &version) || !epochs_take(&text, '\n', INT32_MAX, &count))
         return false;
     for (int64_t i = 0; i < count; i++) {
-        unsigned before = epochs->count;
         if (!epochs_take(&text, ' ', INT32_MAX, &epoch) ||
-            !epochs_take(&text, '\n', INT64_MAX, &offset))
+            !epochs_take(&text, '\n', INT64_MAX, &offset) ||
+            !epochs_rises(epochs, (int32_t)epoch, offset))
             return false;
         epochs_add(epochs, (int32_t)epoch, offset);
-        if (epochs->count == before && before < EPOCHS_COUNT_MAX)
-            return false;
     }
-    return *text == '\0';
+    return text == end;
 }
 
 int epochs_read(struct epochs *epochs, struct env *env, const char *dir)
@@ -79,7 +85,7 @@ int epochs_read(struct epochs *epochs, struct env *env, const char *dir)
     if (r < 0)
         return error_trace(r);
     buffer_append(&text, "", 1);
-    if (epochs_parse(epochs, (const char *)text.data))
+    if (epochs_parse(epochs, (const char *)text.data, (const char *)text.data + text.size - 1))
         return 0;
     epochs_deinit(epochs);
     return EPOCHS_E_BAD;

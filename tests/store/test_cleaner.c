@@ -3,6 +3,7 @@
 #include "support/cleaner_world.h"
 #include "runner.h"
 
+#include "store/local.h"
 #include "store/part.h"
 
 #include <stdio.h>
@@ -703,6 +704,105 @@ START_TEST(cleaner_checkpoint_is_kafkas)
 }
 END_TEST
 
+#define PARTS 3
+
+/* Something to compact in each of several partitions. */
+static void dirty_parts(struct part *parts[PARTS])
+{
+    static const char *const labels[PARTS] = {WORLD_LABEL, "second-0", "third-0"};
+    for (unsigned i = 0; i < PARTS; i++) {
+        parts[i] = i == 0 ? world.part : world_open_part(labels[i], (uint8_t)(7 + i), true);
+        world.part = parts[i];
+        keyed_put_one("a", "1");
+        keyed_put_one("a", "2");
+        keyed_roll();
+    }
+    world.part = parts[0];
+}
+
+static unsigned parts_cleaning(struct part *parts[PARTS])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < PARTS; i++)
+        count += parts[i]->cleaning != NULL;
+    return count;
+}
+
+static void check_threads(unsigned threads, unsigned at_once)
+{
+    cleaner_world_make();
+    world.cleaner_threads = threads;
+    world_start();
+    struct part *parts[PARTS];
+    dirty_parts(parts);
+    ck_assert_uint_eq(parts_cleaning(parts), 0);
+    step_hold_pool(true);
+    for (unsigned i = 0; i < 2 * PARTS; i++)
+        step_advance(CLEANER_BACKOFF_MS);
+    ck_assert_uint_eq(parts_cleaning(parts), at_once);
+    ck_assert_uint_eq(atomic_load(&parts[0]->local->cleaners), at_once);
+    for (bool newest = true; step_pool_count() > 0; newest = !newest) { /* they overtake */
+        ck_assert(newest ? step_pool_newest() : step_pool_one());
+        step_turn();
+    }
+    step_hold_pool(false);
+    for (unsigned i = 0; i < PARTS; i++)
+        cleaner_look_now();
+    ck_assert_uint_eq(atomic_load(&parts[0]->local->cleaners), 0);
+    for (unsigned i = 0; i < PARTS; i++) {
+        world.part = parts[i];
+        expect("a=2 ");
+        if (i > 0)
+            world_stop_part(parts[i]);
+    }
+    world.part = parts[0];
+    world_clear();
+}
+
+START_TEST(cleaner_threads_are_logs_at_once)
+{
+    check_threads(0, 1);
+    check_threads(1, 1);
+    check_threads(2, 2);
+    check_threads(9, 2); /* LOCAL_CLEANERS_MAX */
+}
+END_TEST
+
+/* Nanoseconds of the rate that a pass over some 4 KiB takes, and how long it lasts. */
+static int64_t throttled_ns(uint64_t rate, int64_t *ret_lasted_ns)
+{
+    static char value[] = "a value of thirty-six characters, so";
+    cleaner_world_make();
+    world.config.segment_size_max = 512;
+    world.cleaner_rate = rate;
+    world_start();
+    for (unsigned i = 0; i < 40; i++)
+        keyed_put_one("a", value);
+    keyed_roll();
+    struct env *env = &world.faulty.env;
+    int64_t begin = env->ops->monotonic_ns(env);
+    uint64_t size = world_state(world.part).size;
+    ck_assert_uint_gt(size, 4096);
+    cleaner_look_now();
+    *ret_lasted_ns = env->ops->monotonic_ns(env) - begin;
+    ck_assert_uint_lt(world_state(world.part).size, size);
+    int64_t free_ns = atomic_load(&world.part->local->cleaner_free_ns);
+    world_clear();
+    return free_ns == 0 ? 0 : free_ns - begin;
+}
+
+START_TEST(cleaner_keeps_to_its_rate)
+{
+    int64_t lasted_ns;
+    ck_assert_int_eq(throttled_ns(0, &lasted_ns), 0);
+    /* All of it is read twice, for the map and for the filter: more than 8 KiB, at 20 KiB/s. Bytes
+     * begin when their time comes, so only the last piece's own time is not waited for. */
+    int64_t taken_ns = throttled_ns(20 << 10, &lasted_ns);
+    ck_assert_int_gt(taken_ns, 400000000);
+    ck_assert_int_gt(lasted_ns, 350000000);
+}
+END_TEST
+
 TEST_MAIN("store/cleaner", cleaner_keeps_the_last_of_each_key,
     cleaner_keeps_offsets_and_header_fields_inside_a_batch, cleaner_rewrites_every_codec,
     cleaner_removes_tombstones_after_their_time, cleaner_tombstone_timestamps_survive_the_horizon,
@@ -716,4 +816,4 @@ TEST_MAIN("store/cleaner", cleaner_keeps_the_last_of_each_key,
     cleaner_leaves_open_transactions_alone, cleaner_stops_at_damage_and_removes_nothing,
     cleaner_stops_at_records_that_do_not_parse, cleaner_close_cancels_it,
     cleaner_reads_before_and_after_the_swap_are_right, cleaner_gives_way_to_retention,
-    cleaner_checkpoint_is_kafkas)
+    cleaner_checkpoint_is_kafkas, cleaner_threads_are_logs_at_once, cleaner_keeps_to_its_rate)

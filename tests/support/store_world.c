@@ -133,6 +133,8 @@ static int world_start_engine(void)
         .retention_check_ms = 300000,
         .cleaner_backoff_ms = world.cleaner_backoff_ms,
         .cleaner_map_size_max = world.cleaner_map_size_max,
+        .cleaner_threads = world.cleaner_threads,
+        .cleaner_rate = world.cleaner_rate,
         .sync_all = world.sync_all,
     };
     return engine_local_new(&config, &world.engine);

@@ -22,6 +22,8 @@ struct world {
     bool gaps;                  /* offsets may be missing: the log is compacted */
     int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
     size_t cleaner_map_size_max;
+    unsigned cleaner_threads; /* 0: one */
+    uint64_t cleaner_rate;    /* bytes per second; 0: any */
     struct part *part;
     unsigned n_acquired, n_lost, n_failed, n_committed, n_start_moved;
     int64_t high_watermark, log_start;
