@@ -154,6 +154,7 @@ static int16_t produce_check_batch(struct produce *produce, const struct topic *
     struct batch_rules rules = {
         .size_max = config->message_size_max,
         .compression = config->compression,
+        .levels = &config->levels,
         .zstd_allowed = produce->req->version >= 7,
         .compact = config->compact,
         .log_append_time = config->log_append_time,

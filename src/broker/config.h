@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/buffer.h"
 #include "base/slice.h"
+#include "store/compression.h"
 #include "store/engine.h"
 
 #include <stdbool.h>
@@ -130,9 +131,10 @@ void config_print_reference(struct buffer *buffer);
 
 struct topic_config {
     struct part_config part;
-    int32_t message_size_max; /* max.message.bytes */
-    int8_t compression;       /* enum batch_compression, or -1: as the producer sent it */
-    bool log_append_time;     /* message.timestamp.type */
+    int32_t message_size_max;         /* max.message.bytes */
+    int8_t compression;               /* enum batch_compression, or -1: as the producer sent it */
+    struct compression_levels levels; /* compression.*.level */
+    bool log_append_time;             /* message.timestamp.type */
     int64_t timestamp_before_ms_max, timestamp_after_ms_max;
     int16_t min_insync_replicas;
     bool compact, delete; /* cleanup.policy */

@@ -45,6 +45,18 @@ static void set_compression(struct topic_config *config, struct slice value)
     }
 }
 
+static void set_gzip_level(struct topic_config *config, struct slice value)
+{
+    config->levels.gzip = (int32_t)value_int64(value);
+}
+static void set_lz4_level(struct topic_config *config, struct slice value)
+{
+    config->levels.lz4 = (int32_t)value_int64(value);
+}
+static void set_zstd_level(struct topic_config *config, struct slice value)
+{
+    config->levels.zstd = (int32_t)value_int64(value);
+}
 static void set_timestamp_type(struct topic_config *config, struct slice value)
 {
     config->log_append_time = slice_equal_str(value, "LogAppendTime");
@@ -128,7 +140,10 @@ static const struct {
     void (*set)(struct topic_config *config, struct slice value);
 } topic_setters[] = {
     {"cleanup.policy", set_cleanup},
+    {"compression.gzip.level", set_gzip_level},
+    {"compression.lz4.level", set_lz4_level},
     {"compression.type", set_compression},
+    {"compression.zstd.level", set_zstd_level},
     {"delete.retention.ms", set_delete_retention},
     {"flush.messages", set_flush_messages},
     {"flush.ms", set_flush_ms},

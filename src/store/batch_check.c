@@ -198,7 +198,7 @@ static bool check_rebuild(
     struct batch_verdict *verdict = checking->verdict;
     _cleanup_(buffer_deinit) struct buffer buffer = BUFFER_NULL;
     buffer_append(&buffer, data, BATCH_HEADER_SIZE);
-    compression_deflate(codec, checking->records, &buffer);
+    compression_deflate_at(codec, checking->rules->levels, checking->records, &buffer);
     if (buffer.size > (size_t)checking->rules->size_max)
         return check_fail(
             checking, BATCH_TOO_LARGE, "The record batch is larger than max.message.bytes");

@@ -13,6 +13,7 @@
  */
 #include "base/arena.h"
 #include "store/batch.h"
+#include "store/compression.h"
 
 enum batch_fault {
     BATCH_GOOD = 0,
@@ -32,8 +33,9 @@ enum batch_fault {
 struct batch_rules {
     int32_t size_max;   /* bytes, max.message.bytes */
     int8_t compression; /* enum batch_compression to store in, or -1: as it came */
-    bool zstd_allowed;  /* the client's version may use it */
-    bool compact;       /* every record needs a key */
+    const struct compression_levels *levels; /* of what is compressed anew; NULL: the defaults */
+    bool zstd_allowed;                       /* the client's version may use it */
+    bool compact;                            /* every record needs a key */
     bool log_append_time;
     int64_t now_ms;                                          /* real time */
     int64_t timestamp_before_ms_max, timestamp_after_ms_max; /* INT64_MAX: no limit */

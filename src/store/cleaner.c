@@ -327,7 +327,7 @@ static void cleaner_fill(
     pass->segment_size_max = part->config.segment_size_max < SEGMENT_SIZE_MAX
                                  ? part->config.segment_size_max
                                  : SEGMENT_SIZE_MAX;
-    pass->index_interval_size = part->index_interval_size;
+    pass->index_interval_size = part->config.index_interval_size;
     pass->index_size_max = part->config.index_size_max;
     pass->map_size_max = local->cleaner_map_size_max;
     pass->piece_size = local->cleaner_piece_size;

@@ -22,7 +22,9 @@
 #define XERIAL_HEADER_SIZE  ((size_t)16)
 #define XERIAL_BLOCK_SIZE   ((size_t)32768) /* as Java writes them */
 #define GZIP_WINDOW_BITS    (15 + 16)       /* 16: gzip's header, not zlib's */
-#define ZSTD_WINDOW_LOG_MAX 27              /* what every client may send, level 22 included */
+#define LZ4_LEVEL_DEFAULT   9
+#define LZ4_LEVEL_THOROUGH  3  /* its least in the library */
+#define ZSTD_WINDOW_LOG_MAX 27 /* what every client may send, level 22 included */
 
 static const uint8_t xerial_header[XERIAL_HEADER_SIZE] = {
     0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1};
@@ -89,11 +91,10 @@ static int inflate_gzip(struct inflation *inflation, struct slice in)
     }
 }
 
-static void deflate_gzip(struct slice in, struct buffer *out)
+static void deflate_gzip(int32_t level, struct slice in, struct buffer *out)
 {
     z_stream stream = {0};
-    int r = deflateInit2(
-        &stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW_BITS, 8, Z_DEFAULT_STRATEGY);
+    int r = deflateInit2(&stream, level, Z_DEFLATED, GZIP_WINDOW_BITS, 8, Z_DEFAULT_STRATEGY);
     assert(r == Z_OK);
     size_t bound = deflateBound(&stream, (uLong)in.size);
     stream.next_in = (Bytef *)(uintptr_t)in.data;
@@ -188,9 +189,18 @@ static int inflate_lz4(struct inflation *inflation, struct slice in)
     return 0;
 }
 
-static void deflate_lz4(struct slice in, struct buffer *out)
+/* Kafka's default names the fast method; its other levels are all of the thorough one. */
+static int lz4_level(int32_t level)
+{
+    if (level == LZ4_LEVEL_DEFAULT)
+        return 0;
+    return level < LZ4_LEVEL_THOROUGH ? LZ4_LEVEL_THOROUGH : level;
+}
+
+static void deflate_lz4(int32_t level, struct slice in, struct buffer *out)
 {
     LZ4F_preferences_t preferences = LZ4F_INIT_PREFERENCES;
+    preferences.compressionLevel = lz4_level(level); /* above its greatest: that one */
     preferences.frameInfo.blockSizeID = LZ4F_max64KB;
     preferences.frameInfo.blockMode = LZ4F_blockIndependent; /* Java's client reads no other */
     size_t bound = LZ4F_compressFrameBound(in.size, &preferences);
@@ -229,11 +239,11 @@ static int inflate_zstd(struct inflation *inflation, struct slice in)
     return 0;
 }
 
-static void deflate_zstd(struct slice in, struct buffer *out)
+static void deflate_zstd(int32_t level, struct slice in, struct buffer *out)
 {
     size_t bound = ZSTD_compressBound(in.size);
     uint8_t *to = buffer_reserve(out, bound);
-    size_t size = ZSTD_compress(to, bound, in.data, in.size, ZSTD_CLEVEL_DEFAULT);
+    size_t size = ZSTD_compress(to, bound, in.data, in.size, level); /* it clamps */
     assert(!ZSTD_isError(size));
     out->size += size;
 }
@@ -259,14 +269,25 @@ int compression_inflate(
     return COMPRESSION_INVALID;
 }
 
-void compression_deflate(enum batch_compression codec, struct slice in, struct buffer *out)
+static const struct compression_levels levels_default = {
+    .gzip = Z_DEFAULT_COMPRESSION, .lz4 = LZ4_LEVEL_DEFAULT, .zstd = ZSTD_CLEVEL_DEFAULT};
+
+void compression_deflate_at(enum batch_compression codec, const struct compression_levels *levels,
+    struct slice in, struct buffer *out)
 {
+    if (levels == NULL)
+        levels = &levels_default;
     assert(in.size <= INT32_MAX);
     switch (codec) {
     case BATCH_NONE: buffer_append_slice(out, in); break;
-    case BATCH_GZIP: deflate_gzip(in, out); break;
+    case BATCH_GZIP: deflate_gzip(levels->gzip, in, out); break;
     case BATCH_SNAPPY: deflate_snappy(in, out); break;
-    case BATCH_LZ4: deflate_lz4(in, out); break;
-    case BATCH_ZSTD: deflate_zstd(in, out); break;
+    case BATCH_LZ4: deflate_lz4(levels->lz4, in, out); break;
+    case BATCH_ZSTD: deflate_zstd(levels->zstd, in, out); break;
     }
+}
+
+void compression_deflate(enum batch_compression codec, struct slice in, struct buffer *out)
+{
+    compression_deflate_at(codec, NULL, in, out);
 }

@@ -22,6 +22,16 @@ enum compression_condition {
 int compression_inflate(enum batch_compression codec, struct slice in, size_t size_max,
     struct buffer *out) _must_check_;
 
-/* Appends `in` compressed at the codec's default level, in the form that every client reads: gzip,
- * xerial snappy, lz4 with independent blocks, zstd with content size. BATCH_NONE copies. */
+/* How much work goes into compressing, as Kafka numbers it; snappy has no levels. */
+struct compression_levels {
+    int32_t gzip; /* 1 to 9; 0: only framed; -1: the default */
+    int32_t lz4;  /* 9: the fast method, which is the default; else of the thorough one, 1 to 17 */
+    int32_t zstd; /* up to 22, 3 is the default, negative ones are faster; beyond: the nearest */
+};
+
+/* Appends `in` compressed, in the form that every client reads: gzip, xerial snappy, lz4 with
+ * independent blocks, zstd with content size. BATCH_NONE copies. `levels` NULL: the defaults. */
+void compression_deflate_at(enum batch_compression codec, const struct compression_levels *levels,
+    struct slice in, struct buffer *out);
+/* The same with the defaults. */
 void compression_deflate(enum batch_compression codec, struct slice in, struct buffer *out);

@@ -343,7 +343,8 @@ static void part_note_written(
 {
     for (size_t at = 0; at < append->size;) {
         struct batch_header header = batch_header_parse(append->data + at);
-        index_note(active->index, active->base, &header, active->size, part->index_interval_size);
+        index_note(
+            active->index, active->base, &header, active->size, part->config.index_interval_size);
         if (active->size == 0)
             active->first_timestamp = header.max_timestamp;
         if (header.max_timestamp > active->max_timestamp)

@@ -48,8 +48,9 @@ struct part {
     struct home *home;
     struct part_id id;
     char *label;
-    char *dir;                    /* path */
-    uint32_t index_interval_size; /* as it was when the part was opened */
+    char *dir; /* path */
+    uint32_t
+        index_interval_size; /* as it was when the part was opened: for rebuilding on the pool */
 
     struct part_config config;
     const struct engine_sink *sink;

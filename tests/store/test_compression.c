@@ -185,7 +185,37 @@ START_TEST(compression_reads_the_forms_of_other_clients)
 }
 END_TEST
 
+/* Each level makes what every reader reads; levels differ, and the defaults are Kafka's. */
+START_TEST(compression_levels_are_honoured)
+{
+    static const struct {
+        enum batch_compression codec;
+        struct compression_levels levels;
+        bool as_default;
+    } cases[] = {{BATCH_GZIP, {.gzip = -1}, true}, {BATCH_GZIP, {.gzip = 0}, false},
+        {BATCH_GZIP, {.gzip = 1}, false}, {BATCH_GZIP, {.gzip = 6}, true},
+        {BATCH_LZ4, {.lz4 = 9}, true}, {BATCH_LZ4, {.lz4 = 1}, false},
+        {BATCH_LZ4, {.lz4 = 17}, false}, {BATCH_ZSTD, {.zstd = 3}, true},
+        {BATCH_ZSTD, {.zstd = -131072}, false}, {BATCH_ZSTD, {.zstd = 1}, false},
+        {BATCH_ZSTD, {.zstd = 22}, false}, {BATCH_ZSTD, {.zstd = INT32_MAX}, false},
+        {BATCH_SNAPPY, {.zstd = 5}, true}, {BATCH_NONE, {.gzip = 5}, true}};
+    struct buffer sample = sample_make(100000);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct buffer plain = BUFFER_NULL, levelled = BUFFER_NULL;
+        compression_deflate(cases[i].codec, buffer_slice(&sample), &plain);
+        compression_deflate_at(cases[i].codec, &cases[i].levels, buffer_slice(&sample), &levelled);
+        bool same = slice_equal(buffer_slice(&plain), buffer_slice(&levelled));
+        ck_assert_msg(same == cases[i].as_default, "case %zu", i);
+        check_inflates(cases[i].codec, buffer_slice(&levelled), buffer_slice(&sample));
+        buffer_deinit(&plain);
+        buffer_deinit(&levelled);
+    }
+    buffer_deinit(&sample);
+}
+END_TEST
+
 TEST_MAIN("store/compression", compression_round_trips,
     compression_appends_and_counts_only_what_it_adds, compression_limit_is_exact,
     compression_bombs_stop_at_the_limit, compression_believes_no_declared_size,
-    compression_survives_cuts_and_changes, compression_reads_the_forms_of_other_clients)
+    compression_survives_cuts_and_changes, compression_reads_the_forms_of_other_clients,
+    compression_levels_are_honoured)
