@@ -471,7 +471,7 @@ static int local_sweep_dir(
         return 0;
     _cleanup_(freep) char *path = xasprintf("%s/%s", local->dir, name);
     int r = part_dir_id(local->env, path, &id.topic_id);
-    if (r == PART_DIR_E_UNKNOWN || r == -ENOTDIR)
+    if (r == PART_DIR_E_UNKNOWN || r == PART_DIR_E_MIXED_UP || r == -ENOTDIR)
         return 0; /* not to be judged */
     if (r < 0 || !local_is_gone(gone, n_gone, id.topic_id))
         return r;

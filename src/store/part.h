@@ -251,8 +251,14 @@ void part_retain(struct part *part);
 void part_trim(struct part *part);
 
 /* part_life.c, on the pool */
-enum { PART_DIR_E_MISSING = 1, PART_DIR_E_FOREIGN = 2, PART_DIR_E_UNKNOWN = 3 };
-/* Whose directory it is. 0, PART_DIR_E_UNKNOWN (it does not say) or -errno. */
+enum {
+    PART_DIR_E_MISSING = 1,
+    PART_DIR_E_FOREIGN,
+    PART_DIR_E_UNKNOWN,
+    PART_DIR_E_MIXED_UP,
+};
+/* Whose directory it is. 0, PART_DIR_E_UNKNOWN (it does not say), PART_DIR_E_MIXED_UP (what says so
+ * was made for another directory) or -errno. */
 int part_dir_id(struct env *env, const char *dir, struct uuid *ret_id);
 /* 0: the directory is there and the part's own. PART_DIR_E_* or -errno. */
 int part_dir_check(struct part *part);

@@ -5,7 +5,8 @@
  * Open: a part of which nothing lies in the data directory is there at once; its directory is made
  * with the first append. Anything else is recovered on the pool. A directory whose identity file
  * names another topic id is what a deleted topic of the same name left behind: it is set aside and
- * never read.
+ * never read. But an identity file that was made for another directory says nothing about this one:
+ * files or directories were mixed up, and the part is offline until somebody puts them right.
  *
  * Close: what is pending ends with ENGINE_NOT_OWNER; when nothing is under way any more, index and
  * log are written out, the recovery point moves to the end, and the handle is gone. Delete: the
@@ -31,16 +32,18 @@
 /* --- the directory (pool) --- */
 
 #define METADATA_CRC_KEY "odradek_crc: "
+#define METADATA_DIR_KEY "odradek_dir: "
 
-/* False when there is a checksum and it is wrong. Kafka neither writes the line nor minds it. */
+/* False when the checksum is wrong, or missing behind our other line. Kafka neither writes our
+ * lines nor minds them. */
 static bool metadata_whole(struct slice text)
 {
-    static const char key[] = METADATA_CRC_KEY;
+    static const char key[] = METADATA_CRC_KEY, other[] = METADATA_DIR_KEY;
     if (text.data == NULL)
         return true;
     const uint8_t *at = memmem(text.data, text.size, key, sizeof(key) - 1);
     if (at == NULL)
-        return true;
+        return memmem(text.data, text.size, other, sizeof(other) - 1) == NULL;
     char expected[9];
     size_t size = (size_t)(at - text.data), left = text.size - size - (sizeof(key) - 1);
     snprintf(expected, sizeof(expected), "%08x", crc32c(0, text.data, size));
@@ -62,6 +65,21 @@ static bool metadata_parse(struct slice text, struct uuid *ret_id)
     return end - at >= UUID_TEXT_SIZE && uuid_from_text(slice_make(at, UUID_TEXT_SIZE), ret_id);
 }
 
+/* Whether it was made for this directory, or one that was set aside from there. Kafka's do not say.
+ */
+static bool metadata_belongs(struct slice text, const char *dir)
+{
+    static const char key[] = METADATA_DIR_KEY;
+    const char *name = strrchr(dir, '/') + 1;
+    const char *at = memmem(text.data, text.size, key, sizeof(key) - 1);
+    if (at == NULL)
+        return true;
+    at += sizeof(key) - 1;
+    const char *line_end = memchr(at, '\n', (size_t)((const char *)text.data + text.size - at));
+    size_t size = line_end == NULL ? 0 : (size_t)(line_end - at);
+    return size > 0 && strncmp(name, at, size) == 0 && (name[size] == '\0' || name[size] == '.');
+}
+
 int part_dir_id(struct env *env, const char *dir, struct uuid *ret_id)
 {
     _cleanup_(freep) char *path = xasprintf("%s/partition.metadata", dir);
@@ -71,7 +89,9 @@ int part_dir_id(struct env *env, const char *dir, struct uuid *ret_id)
         return PART_DIR_E_UNKNOWN;
     if (r < 0)
         return error_trace(r);
-    return metadata_parse(buffer_slice(&text), ret_id) ? 0 : PART_DIR_E_UNKNOWN;
+    if (!metadata_parse(buffer_slice(&text), ret_id))
+        return PART_DIR_E_UNKNOWN;
+    return metadata_belongs(buffer_slice(&text), dir) ? 0 : PART_DIR_E_MIXED_UP;
 }
 
 int part_dir_check(struct part *part)
@@ -96,10 +116,11 @@ static int part_dir_fill(struct part *part)
     struct env *env = part->local->env;
     struct uuid_text id = uuid_to_text(part->id.topic_id);
     _cleanup_(freep) char *metadata = xasprintf("%s/partition.metadata", part->dir);
-    _cleanup_(freep) char *lines_of_kafka = xasprintf("version: 0\ntopic_id: %s\n", id.str);
-    struct slice covered = slice_from_str(lines_of_kafka);
-    _cleanup_(freep) char *text = xasprintf(
-        "%s" METADATA_CRC_KEY "%08x\n", lines_of_kafka, crc32c(0, covered.data, covered.size));
+    _cleanup_(freep) char *lines =
+        xasprintf("version: 0\ntopic_id: %s\n" METADATA_DIR_KEY "%s\n", id.str, part->label);
+    struct slice covered = slice_from_str(lines);
+    _cleanup_(freep) char *text =
+        xasprintf("%s" METADATA_CRC_KEY "%08x\n", lines, crc32c(0, covered.data, covered.size));
     /* On the medium before there is any log: a directory that does not say whose it is holds
      * nothing (or comes from elsewhere), and what a deleted topic left is never taken for a new
      * one's. */
@@ -118,7 +139,7 @@ static int part_dir_claim(struct part *part)
 {
     struct env *env = part->local->env;
     int r = part_dir_check(part);
-    if (r == PART_DIR_E_FOREIGN)
+    if (r == PART_DIR_E_FOREIGN || r == PART_DIR_E_MIXED_UP)
         r = part_dir_disown(part);
     if (r >= 0) /* marks of an earlier directory of this name must not outlive it */
         r = r == PART_DIR_E_UNKNOWN ? r : checkpoint_forget(part->local->checkpoint, part->label);
@@ -214,6 +235,12 @@ static void recover_run(struct part_task *base)
         task->recovery.recovery_point = task->recovery.log_start = 0;
         task->disowned = true;
         r = r < 0 ? r : PART_DIR_E_MISSING;
+    }
+    if (r == PART_DIR_E_MIXED_UP) {
+        log_error("partition.mixed_up",
+            "partition=%s reason=\"its partition.metadata was made for another directory\"",
+            part->label);
+        r = -EUCLEAN;
     }
     task->exists = r != PART_DIR_E_MISSING;
     if (r == PART_DIR_E_UNKNOWN)

@@ -30,7 +30,8 @@ struct damage {
     struct sim_image image, older;
     struct store_model model;
     size_t at;
-    bool clean; /* stopped well */
+    bool clean;    /* stopped well */
+    bool mixed_up; /* identity files are swapped */
     bool *noted;
     bool *baseline; /* by batch of the model: it can be read without damage */
     struct damage_file files[DAMAGE_FILES_MAX];
@@ -130,7 +131,8 @@ static void damage_judge(
     struct store_verdict verdict = {.at = damage->at,
         .tolerant = damage->baseline != NULL,
         .baseline = damage->baseline,
-        .journal_damaged = journal};
+        .journal_damaged = journal,
+        .mixed_up = damage->mixed_up};
     if (damage->baseline == NULL)
         verdict.note_present = damage->noted;
     sim_disk_init(&disk, damage->seed);
@@ -157,11 +159,9 @@ static void damage_judge(
         fprintf(stderr, "WRONG %u batches: %s\n", verdict.wrong, sim_where_is());
     if (damage->options->verbose && verdict.served > 0)
         fprintf(stderr, "SERVED %u batches: %s\n", verdict.served, sim_where_is());
-    if (allowed == 0 && verdict.missing > 0) {
-        sim_count(SIM_COUNT_COSTLY, 1);
-        if (damage->options->verbose)
-            fprintf(stderr, "COSTLY %u batches: %s\n", verdict.missing, sim_where_is());
-    }
+    sim_check(allowed > 0 || verdict.missing == 0 || journal, "damage of no log cost %u batches",
+        verdict.missing);
+    sim_count(SIM_COUNT_OFFLINE, verdict.offline > 0);
     /* After a death the tail is not known from rot; the log may be cut at the damage. */
     bool beyond = verdict.missing > allowed && allowed > 0 && damage->clean;
     sim_count(SIM_COUNT_BEYOND, beyond);
@@ -291,7 +291,9 @@ static void damage_whole(struct damage *damage, unsigned at)
         sim_image_copy(&image, &damage->image, false);
         damage_replace(&image, file->inode, &damage->image.inodes[other->inode]->bytes);
         damage_replace(&image, other->inode, &damage->image.inodes[file->inode]->bytes);
+        damage->mixed_up = strstr(file->path, "/partition.metadata") != NULL;
         damage_judge(damage, &image, all + damage_batches(damage, other, 0, UINT64_MAX), journal);
+        damage->mixed_up = false;
         sim_alive();
     }
 }

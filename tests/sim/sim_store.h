@@ -126,6 +126,8 @@ struct store_verdict {
     unsigned corrupt;     /* out: reads that were answered with an error */
     unsigned served;      /* out: batches with a wrong checksum handed out */
     unsigned wrong;       /* out: batches that nobody sent so */
+    bool mixed_up;        /* identity files were swapped: a partition may be offline */
+    unsigned offline;     /* out: partitions that are */
 };
 void store_world_judge(struct store_world *world, struct store_verdict *verdict);
 /* A new durable append on every partition must succeed. */

@@ -393,6 +393,42 @@ START_TEST(recovery_of_a_directory_of_another_topic)
 }
 END_TEST
 
+static void swap_identities(void)
+{
+    char *left = world_path(WORLD_LABEL "/partition.metadata");
+    char *right = world_path("other-0/partition.metadata");
+    char *between = world_path("between");
+    ck_assert_int_eq(rename(left, between), 0);
+    ck_assert_int_eq(rename(right, left), 0);
+    ck_assert_int_eq(rename(between, right), 0);
+    free(left);
+    free(right);
+    free(between);
+}
+
+/* Nothing is lost: neither is what is there taken for another topic's nor is it set aside. */
+START_TEST(recovery_of_mixed_up_identities)
+{
+    fill(5, 2);
+    world_start();
+    struct part *other = world_open_part("other-0", 9, true);
+    ck_assert_int_eq(world_put_durable(other, 3, BATCH), ENGINE_OK);
+    world_stop_part(other);
+    world_stop();
+    swap_identities();
+    world_start();
+    ck_assert_uint_eq(world.n_failed, 1);
+    ck_assert_uint_eq(world.n_acquired, 0);
+    world_kill();
+    ck_assert_uint_eq(count_names("-stray"), 0);
+    swap_identities();
+    world_start();
+    ck_assert_uint_eq(world.n_failed, 0);
+    ck_assert_int_eq(world_scan(world.part), 7);
+    world_clear();
+}
+END_TEST
+
 START_TEST(recovery_of_a_directory_without_identity)
 {
     fill(5, 2);
@@ -500,6 +536,7 @@ TEST_MAIN("store/recovery", recovery_of_a_killed_broker_keeps_all, recovery_read
     recovery_of_rot_below_the_recovery_point, recovery_of_a_tail_behind_a_clean_stop,
     recovery_of_a_damaged_segment_in_the_middle,
     recovery_of_a_missing_segment_above_the_recovery_point, recovery_of_leftover_files,
-    recovery_of_a_directory_of_another_topic, recovery_of_a_directory_without_identity,
-    recovery_of_an_empty_directory, recovery_of_an_empty_log, recovery_of_every_flipped_byte,
-    recovery_when_every_call_fails_once, recovery_when_everything_fails_from_some_call_on)
+    recovery_of_a_directory_of_another_topic, recovery_of_mixed_up_identities,
+    recovery_of_a_directory_without_identity, recovery_of_an_empty_directory,
+    recovery_of_an_empty_log, recovery_of_every_flipped_byte, recovery_when_every_call_fails_once,
+    recovery_when_everything_fails_from_some_call_on)
