@@ -29,9 +29,9 @@ enum sim_count {
     SIM_COUNT_RECORDS,
     SIM_COUNT_REFUSED, /* directories that refused to open, with a reason, after damage */
     SIM_COUNT_HOLES,   /* states in which a damaged batch was unavailable */
-    SIM_COUNT_SERVED,  /* states in which a batch with a wrong checksum was handed out */
     SIM_COUNT_WRONG,   /* ... one whose header is not covered by its checksum */
     SIM_COUNT_OFFLINE, /* runs after which a partition was offline until the next start */
+    SIM_COUNT_COSTLY,  /* states in which damage of something else than a log cost records */
     SIM_COUNT_BEYOND,  /* states in which more than what was damaged was unavailable */
     SIM_COUNTS,
 };
