@@ -32,6 +32,7 @@ struct damage {
     size_t at;
     bool clean;                     /* stopped well */
     bool mixed_up;                  /* identity files are swapped */
+    bool outdated;                  /* the file is an older copy of itself */
     const struct damage_file *file; /* the damaged one; NULL: none */
     bool *noted;
     bool *baseline; /* by batch of the model: it can be read without damage */
@@ -109,11 +110,13 @@ static void damage_note(struct damage *damage)
 /* --- one damaged directory --- */
 
 /* Where the log starts is in a file of Kafka's format, without a checksum: a larger number in it
- * takes records away. */
+ * takes records away. And with the identity file of a topic of the same name that was deleted, a
+ * directory is what is left of that. */
 static bool damage_may_cost(const struct damage *damage)
 {
-    return damage->file != NULL &&
-           strstr(damage->file->path, "log-start-offset-checkpoint") != NULL;
+    const char *path = damage->file == NULL ? "" : damage->file->path;
+    return strstr(path, "log-start-offset-checkpoint") != NULL ||
+           (damage->outdated && strstr(path, "partition.metadata") != NULL);
 }
 
 /* How many batches of the log have bytes in [from, to). */
@@ -289,7 +292,9 @@ static void damage_whole(struct damage *damage, unsigned at)
         sim_where("damage --seed %" PRIu64 " (%s: an older copy)", damage->seed, file->path);
         sim_image_copy(&image, &damage->image, false);
         damage_replace(&image, file->inode, &older->bytes);
+        damage->outdated = true;
         damage_judge(damage, &image, all, journal);
+        damage->outdated = false;
     }
     for (unsigned i = at + 1; i < damage->n_files; i++) {
         const struct damage_file *other = &damage->files[i];

@@ -728,7 +728,10 @@ static void judge_batch(
     const struct store_model *model = part->world->model;
     bool valid = batch_crc_valid(bytes, header);
     const struct store_batch *batch = model_find(model, part->index, header);
-    if (judging->verdict->tolerant && (!valid || batch == NULL)) {
+    /* A copy of the log of a deleted topic of this name is nothing that was sent here either. */
+    bool sent =
+        batch != NULL && (!judging->verdict->tolerant || batch->incarnation == part->incarnation);
+    if (judging->verdict->tolerant && (!valid || !sent)) {
         (*(valid ? &judging->verdict->wrong : &judging->verdict->served))++;
         return;
     }
