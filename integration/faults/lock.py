@@ -136,7 +136,9 @@ def stopping(options, results, directory):
         own = os.path.join(directory, name)
         os.mkdir(own)
         broker = Odradek(own, options.broker)
+        ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup a broker rightly ignores it
         broker.start()
+        signal.signal(signal.SIGHUP, ignored)
         client = Client(broker)
         client.create_topic("load", 4)
         loads = [Load(broker, partition) for partition in range(4)]
