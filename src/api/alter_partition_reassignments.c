@@ -5,7 +5,7 @@
  */
 #include "api/lookup.h"
 #include "api/topics_join.h"
-#include "broker/replicas.h"
+#include "broker/topics/replicas.h"
 #include "wire/alter_partition_reassignments.gen.h"
 #include "wire/errors.gen.h"
 

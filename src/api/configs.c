@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "broker/image.h"
+#include "broker/topics/image.h"
 
 int8_t configs_source_code(enum config_source source)
 {

@@ -5,7 +5,7 @@
  * and the two ways to alter. Any loop.
  */
 #include "api/topics_join.h"
-#include "broker/config.h"
+#include "broker/config/config.h"
 
 enum configs_resource {
     CONFIGS_TOPIC = 2,

@@ -4,7 +4,7 @@
 #include "wire/consumer_group_heartbeat.gen.h"
 
 #include "api/group_common.h"
-#include "broker/settings.h"
+#include "broker/config/settings.h"
 
 struct consumer_group_heartbeat {
     struct groups_op op;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* create_partitions: the count asked for is the new total. */
 #include "api/topics_join.h"
-#include "broker/image.h"
+#include "broker/topics/image.h"
 #include "wire/create_partitions.gen.h"
 #include "wire/errors.gen.h"
 

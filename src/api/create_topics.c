@@ -4,7 +4,7 @@
 #include "api/configs.h"
 #include "api/topics_join.h"
 #include "base/map.h"
-#include "broker/image.h"
+#include "broker/topics/image.h"
 #include "wire/create_topics.gen.h"
 #include "wire/errors.gen.h"
 

@@ -2,8 +2,8 @@
 /* delete_topics: by name, and since version 6 by name or id. Answered when the topics are gone from
  * every loop and their data are released. */
 #include "api/topics_join.h"
-#include "broker/image.h"
-#include "broker/settings.h"
+#include "broker/topics/image.h"
+#include "broker/config/settings.h"
 #include "wire/delete_topics.gen.h"
 #include "wire/errors.gen.h"
 

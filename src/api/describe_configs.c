@@ -5,7 +5,7 @@
  */
 #include "api/configs.h"
 #include "api/nodes.h"
-#include "broker/group_overrides.h"
+#include "broker/group/group_overrides.h"
 #include "wire/describe_configs.gen.h"
 #include "wire/errors.gen.h"
 

@@ -4,7 +4,7 @@
 
 #include "api/fanout.h"
 #include "api/lookup.h"
-#include "broker/producers.h"
+#include "broker/partition/producers.h"
 #include "net/request.h"
 #include "wire/errors.gen.h"
 

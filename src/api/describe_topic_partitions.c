@@ -7,7 +7,7 @@
 
 #include "api/nodes.h"
 #include "api/topics_join.h"
-#include "broker/image.h"
+#include "broker/topics/image.h"
 #include "wire/describe_topic_partitions.gen.h"
 #include "wire/errors.gen.h"
 

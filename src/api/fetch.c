@@ -24,7 +24,7 @@
  */
 #include "api/fetch_internal.h"
 #include "api/lookup.h"
-#include "broker/settings.h"
+#include "broker/config/settings.h"
 #include "wire/errors.gen.h"
 
 #include <assert.h>

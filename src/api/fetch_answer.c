@@ -2,7 +2,7 @@
 #include "api/fetch_internal.h"
 #include "api/lookup.h"
 #include "api/nodes.h"
-#include "broker/txn_index.h"
+#include "broker/partition/txn_index.h"
 #include "wire/errors.gen.h"
 
 #define VERSION_TOPICS_BY_ID 13 /* names before it */

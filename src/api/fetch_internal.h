@@ -8,7 +8,7 @@
 #include "api/fanout.h"
 #include "broker/broker.h"
 #include "broker/fetch_sessions.h"
-#include "broker/partition.h"
+#include "broker/partition/partition.h"
 #include "net/request.h"
 #include "wire/fetch.gen.h"
 

@@ -2,7 +2,7 @@
 #include "api/group_common.h"
 
 #include "api/nodes.h"
-#include "broker/settings.h"
+#include "broker/config/settings.h"
 
 int16_t group_error_code(enum group_error error)
 {

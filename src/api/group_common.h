@@ -4,7 +4,7 @@
  * group_common: what the handlers of group APIs share: the mapping of the domain's conditions to
  * Kafka's codes, and the start of a request that goes to one group.
  */
-#include "broker/groups.h"
+#include "broker/group/groups.h"
 #include "net/request.h"
 #include "wire/errors.gen.h"
 

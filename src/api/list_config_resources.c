@@ -6,7 +6,7 @@
  */
 #include "api/configs.h"
 #include "api/nodes.h"
-#include "broker/group_overrides.h"
+#include "broker/group/group_overrides.h"
 #include "wire/errors.gen.h"
 #include "wire/list_config_resources.gen.h"
 

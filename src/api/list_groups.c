@@ -4,7 +4,7 @@
 
 #include "api/group_common.h"
 #include "api/nodes.h"
-#include "broker/group_subscription.h"
+#include "broker/group/group_subscription.h"
 
 #include <strings.h>
 

@@ -4,7 +4,7 @@
  */
 #include "api/fanout.h"
 #include "broker/broker.h"
-#include "broker/partition.h"
+#include "broker/partition/partition.h"
 #include "net/request.h"
 #include "wire/list_offsets.gen.h"
 

@@ -8,8 +8,8 @@
  */
 #include "api/list_offsets_internal.h"
 #include "api/lookup.h"
-#include "store/compression.h"
-#include "store/records.h"
+#include "store/batch/compression.h"
+#include "store/batch/records.h"
 #include "wire/errors.gen.h"
 
 #define SEARCH_BATCHES_MAX       256

@@ -2,7 +2,7 @@
 #include "api/lookup.h"
 #include "api/nodes.h"
 #include "base/log.h"
-#include "broker/settings.h"
+#include "broker/config/settings.h"
 #include "net/request.h"
 #include "wire/errors.gen.h"
 

@@ -5,7 +5,7 @@
  * the layers below to the protocol's error codes. Any loop.
  */
 #include "broker/broker.h"
-#include "broker/partition.h"
+#include "broker/partition/partition.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
 
 #include "api/nodes.h"
 #include "api/topics_join.h"
-#include "broker/image.h"
+#include "broker/topics/image.h"
 #include "wire/errors.gen.h"
 #include "wire/metadata.gen.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "api/nodes.h"
 
-#include "broker/settings.h"
+#include "broker/config/settings.h"
 
 int32_t request_node(const struct request *req)
 {

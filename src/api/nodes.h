@@ -5,7 +5,7 @@
  * with listeners of its own; a request is addressed to the broker whose listener it came in on.
  * Any loop.
  */
-#include "broker/replicas.h"
+#include "broker/topics/replicas.h"
 #include "net/request.h"
 
 /* The id of the broker that the request is addressed to. */

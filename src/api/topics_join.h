@@ -5,7 +5,7 @@
  * the last is answered; and what their outcomes are in Kafka's terms. The request's arena belongs
  * to the operations until `finish`.
  */
-#include "broker/topics.h"
+#include "broker/topics/topics.h"
 #include "net/request.h"
 
 struct topics_join {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 /* txn_common: what the handlers of transaction APIs share. */
-#include "broker/txns.h"
+#include "broker/txn/txns.h"
 #include "net/request.h"
 #include "wire/errors.gen.h"
 

@@ -5,7 +5,7 @@
 
 #include "api/fanout.h"
 #include "api/lookup.h"
-#include "broker/txn_marker.h"
+#include "broker/txn/txn_marker.h"
 #include "net/request.h"
 #include "wire/errors.gen.h"
 

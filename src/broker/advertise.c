@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "broker/broker_internal.h"
-#include "broker/listeners.h"
+#include "broker/config/listeners.h"
 
 /* The IPv4 default gateway from the kernel's route table; false when there is none. */
 static bool gateway_read(struct in_addr *ret_gateway)

@@ -14,11 +14,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "broker/broker_internal.h"
-#include "broker/draft.h"
+#include "broker/topics/draft.h"
 #include "broker/fetch_sessions.h"
-#include "broker/group_overrides.h"
-#include "broker/groups.h"
-#include "broker/txns.h"
+#include "broker/group/group_overrides.h"
+#include "broker/group/groups.h"
+#include "broker/txn/txns.h"
 
 /* --- where things are --- */
 

@@ -8,7 +8,7 @@
 #include "base/map.h"
 #include "base/ref.h"
 #include "base/uuid.h"
-#include "broker/config.h"
+#include "broker/config/config.h"
 #include "loop/loop.h"
 #include "store/engine.h"
 
@@ -60,7 +60,7 @@ struct image {
     size_t topics_count;
     int64_t partitions_count;            /* of all topics */
     struct map by_name, by_id;           /* key: name bytes; 16 id bytes */
-    struct group_configs *group_configs; /* broker/group_overrides.h; NULL: none */
+    struct group_configs *group_configs; /* broker/group/group_overrides.h; NULL: none */
 };
 
 /* This loop's current image; borrowed until control returns to the loop (take a ref to keep it). */
@@ -112,7 +112,7 @@ struct broker_producer_id {
 };
 void broker_producer_id_next(struct broker *broker, struct broker_producer_id *next);
 
-struct broker_settings; /* parsed broker keys, broker/settings.h; immutable */
+struct broker_settings; /* parsed broker keys, broker/config/settings.h; immutable */
 /* This loop's; borrowed until control returns to the loop. */
 const struct broker_settings *broker_settings(struct broker *broker);
 struct env *broker_env(struct broker *broker);

@@ -3,11 +3,11 @@
 /* broker_internal: struct broker and its share on each loop, for the files of this module that
  * implement it (broker.c, parts.c, phase.c, topics.c, producer_ids.c). */
 #include "broker/broker.h"
-#include "broker/image.h"
-#include "broker/phase.h"
-#include "broker/topics.h"
+#include "broker/topics/image.h"
+#include "broker/topics/phase.h"
+#include "broker/topics/topics.h"
 #include "loop/offload.h"
-#include "store/meta.h"
+#include "store/meta/meta.h"
 
 /* Touched by its loop alone. */
 struct broker_loop {

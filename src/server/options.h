@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 /* options: the command line. Main thread, before anything runs. */
-#include "broker/config.h"
+#include "broker/config/config.h"
 
 enum options_action {
     OPTIONS_RUN,

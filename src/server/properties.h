@@ -2,7 +2,7 @@
 #pragma once
 /* properties: Java's .properties syntax, and the KAFKA_* variables of the container images. Pure;
  * main thread, before anything runs. */
-#include "broker/config.h"
+#include "broker/config/config.h"
 
 /*
  * Reads key and value pairs: comments (# and !), '=' or ':' or blanks between key and value, lines

@@ -4,7 +4,7 @@
  * server: everything that runs, wired together: environment, loops and their threads, offload pool,
  * broker, net. Main thread only.
  */
-#include "broker/settings.h"
+#include "broker/config/settings.h"
 
 struct server;
 

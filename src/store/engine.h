@@ -19,7 +19,7 @@
 #include "base/list.h"
 #include "base/uuid.h"
 #include "loop/loop.h"
-#include "store/batch.h"
+#include "store/batch/batch.h"
 
 struct engine;
 struct offload;

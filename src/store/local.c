@@ -17,8 +17,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/small_file.h"
-#include "store/cleaner.h"
-#include "store/part.h"
+#include "store/cleaner/cleaner.h"
+#include "store/part/part.h"
 
 #include <assert.h>
 #include <errno.h>

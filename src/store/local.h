@@ -10,7 +10,7 @@
 #include "loop/offload.h"
 #include "store/checkpoint.h"
 #include "store/engine.h"
-#include "store/files.h"
+#include "store/segment/files.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

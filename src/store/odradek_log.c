@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "loop/offload.h"
-#include "store/batch_builder.h"
+#include "store/batch/batch_builder.h"
 #include "store/odradek_log_internal.h"
 
 #include <assert.h>

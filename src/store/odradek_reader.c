@@ -6,9 +6,9 @@
  */
 #include "base/buffer.h"
 #include "base/env.h"
-#include "store/compression.h"
+#include "store/batch/compression.h"
 #include "store/odradek_log_internal.h"
-#include "store/records.h"
+#include "store/batch/records.h"
 
 #include <errno.h>
 #include <time.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 /* plane: topics, batches, produce and fetch in one line each, for the tests of the data plane. */
-#include "broker/topics.h"
-#include "store/batch_builder.h"
+#include "broker/topics/topics.h"
+#include "store/batch/batch_builder.h"
 #include "support/broker_harness.h"
 #include "wire/errors.gen.h"
 #include "wire/fetch.gen.h"

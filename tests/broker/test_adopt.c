@@ -3,7 +3,7 @@
 #include "runner.h"
 #include "support/broker_harness.h"
 #include "broker/broker_internal.h"
-#include "store/batch_builder.h"
+#include "store/batch/batch_builder.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

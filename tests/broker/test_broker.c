@@ -3,8 +3,8 @@
 #include "runner.h"
 #include "support/broker_harness.h"
 #include "broker/broker_internal.h"
-#include "broker/partition.h"
-#include "broker/topics.h"
+#include "broker/partition/partition.h"
+#include "broker/topics/topics.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "broker/settings.h"
+#include "broker/config/settings.h"
 #include "runner.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
  * has exactly one owner and everybody is at the target.
  */
 #include "base/log.h"
-#include "broker/consumer_group.h"
+#include "broker/group/consumer_group.h"
 #include "runner.h"
 #include "support/fake_loop.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "broker/group_overrides.h"
+#include "broker/group/group_overrides.h"
 #include "runner.h"
 #include "wire/writer.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "base/log.h"
-#include "broker/groups_shard.h"
+#include "broker/group/groups_shard.h"
 #include "runner.h"
 #include "support/groups_world.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "broker/image.h"
+#include "broker/topics/image.h"
 #include "runner.h"
 
 static struct config *config;

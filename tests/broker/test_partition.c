@@ -2,12 +2,12 @@
 /* The partition over a fake engine and a fake loop: what it does before, between and after
  * ownership. */
 #include "broker/broker.h"
-#include "broker/partition.h"
-#include "broker/producers.h"
-#include "broker/settings.h"
-#include "broker/txn_log.h"
-#include "broker/txns.h"
-#include "store/batch_builder.h"
+#include "broker/partition/partition.h"
+#include "broker/partition/producers.h"
+#include "broker/config/settings.h"
+#include "broker/txn/txn_log.h"
+#include "broker/txn/txns.h"
+#include "store/batch/batch_builder.h"
 #include "support/fake_engine.h"
 #include "support/fake_loop.h"
 #include "runner.h"

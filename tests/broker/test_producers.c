@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "broker/producers.h"
+#include "broker/partition/producers.h"
 #include "runner.h"
 
 static struct batch_header batch_of(int64_t id, int16_t epoch, int32_t sequence, int32_t count)

@@ -14,10 +14,10 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
-#include "broker/config.h"
-#include "broker/partition.h"
-#include "store/batch_check.h"
-#include "store/compression.h"
+#include "broker/config/config.h"
+#include "broker/partition/partition.h"
+#include "store/batch/batch_check.h"
+#include "store/batch/compression.h"
 #include "wire/incremental_alter_configs.gen.h"
 
 #include <dirent.h>

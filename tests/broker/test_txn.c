@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The machine of one transactional id: its table, its epochs, and random walks against a model that
  * knows only what clients were told. */
-#include "broker/txn.h"
+#include "broker/txn/txn.h"
 #include "runner.h"
 
 static const struct txn_topic_partition orders = {{(const uint8_t *)"orders", 6}, 0},

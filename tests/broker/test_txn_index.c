@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Against the plainest model: every transaction in a list, every question by going through it. */
-#include "broker/txn_index.h"
+#include "broker/partition/txn_index.h"
 #include "runner.h"
 
 #define SPANS_MAX 400

@@ -3,7 +3,7 @@
  * Any bytes as compressed data of the codec that the first byte names, under a limit. What comes
  * out never passes the limit, and compresses and decompresses again to the same bytes.
  */
-#include "store/compression.h"
+#include "store/batch/compression.h"
 
 #include <assert.h>
 

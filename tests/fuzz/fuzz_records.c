@@ -6,9 +6,9 @@
  */
 #include "base/bytes.h"
 #include "base/crc32c.h"
-#include "store/batch_check.h"
-#include "store/compression.h"
-#include "store/records.h"
+#include "store/batch/batch_check.h"
+#include "store/batch/compression.h"
+#include "store/batch/records.h"
 
 #include <assert.h>
 #include <stdlib.h>

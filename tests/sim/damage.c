@@ -9,7 +9,7 @@
 #include "sim/sim.h"
 #include "sim/sim_store.h"
 
-#include "store/batch.h"
+#include "store/batch/batch.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -6,8 +6,8 @@
 #include "sim/seed_world.h"
 
 #include "base/bytes.h"
-#include "store/batch_builder.h"
-#include "store/records.h"
+#include "store/batch/batch_builder.h"
+#include "store/batch/records.h"
 #include "wire/errors.gen.h"
 #include "wire/fetch.gen.h"
 #include "wire/init_producer_id.gen.h"

@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
-#include "store/batch_builder.h"
+#include "store/batch/batch_builder.h"
 
 #include <assert.h>
 #include <errno.h>

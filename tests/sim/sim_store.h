@@ -19,7 +19,7 @@
 #include "sim/sim_report.h"
 #include "sim/sim_sched.h"
 #include "store/engine.h"
-#include "store/meta.h"
+#include "store/meta/meta.h"
 
 #define STORE_DIR     "/data"
 #define STORE_PARTS   4

@@ -3,7 +3,7 @@
 #include "support/store_world.h"
 #include "runner.h"
 
-#include "store/part.h"
+#include "store/part/part.h"
 
 #include <errno.h>
 

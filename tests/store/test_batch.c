@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "base/bytes.h"
 #include "base/crc32c.h"
-#include "store/batch.h"
+#include "store/batch/batch.h"
 #include "runner.h"
 
 /* An empty batch with every field set to something of its own. */

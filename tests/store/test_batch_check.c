@@ -2,9 +2,9 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/varint.h"
-#include "store/batch_builder.h"
-#include "store/batch_check.h"
-#include "store/compression.h"
+#include "store/batch/batch_builder.h"
+#include "store/batch/batch_check.h"
+#include "store/batch/compression.h"
 #include "store/golden_batches.h"
 #include "runner.h"
 

@@ -4,7 +4,7 @@
 #include "runner.h"
 
 #include "store/local.h"
-#include "store/part.h"
+#include "store/part/part.h"
 
 #include <stdio.h>
 #include <unistd.h>

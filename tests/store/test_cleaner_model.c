@@ -8,7 +8,7 @@
 #include "support/cleaner_world.h"
 #include "runner.h"
 
-#include "store/part.h"
+#include "store/part/part.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 
 #include "base/env.h"
 #include "base/memory.h"
-#include "store/part.h"
+#include "store/part/part.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "store/compression.h"
+#include "store/batch/compression.h"
 #include "runner.h"
 
 #include <lz4frame.h>

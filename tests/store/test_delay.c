@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The delay engine over a fake one: late, in order within a part, and within the laws of the seam.
  */
-#include "store/batch_builder.h"
+#include "store/batch/batch_builder.h"
 #include "support/fake_engine.h"
 #include "support/fake_loop.h"
 #include "runner.h"

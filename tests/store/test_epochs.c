@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The leader epochs of a partition alone: the file, its damage, cuts, and the limit. */
-#include "store/epochs.h"
+#include "store/part/epochs.h"
 #include "runner.h"
 
 #include "base/buffer.h"

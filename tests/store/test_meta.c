@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "store/meta.h"
+#include "store/meta/meta.h"
 #include "support/store_world.h"
 #include "runner.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "store/batch_builder.h"
+#include "store/batch/batch_builder.h"
 #include "base/varint.h"
 #include "runner.h"
 

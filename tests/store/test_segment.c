@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Segments: rolls, read boundaries, indexes, descriptors. */
-#include "store/files.h"
-#include "store/index.h"
+#include "store/segment/files.h"
+#include "store/segment/index.h"
 #include "support/store_world.h"
 #include "runner.h"
 

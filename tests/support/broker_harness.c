@@ -18,7 +18,7 @@
 
 #include "api/api_table.h"
 #include "base/log.h"
-#include "broker/settings.h"
+#include "broker/config/settings.h"
 #include "loop/offload.h"
 
 #define CALL_TIMEOUT_MS 10000

@@ -3,9 +3,9 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
-#include "store/batch_check.h"
-#include "store/compression.h"
-#include "store/part.h"
+#include "store/batch/batch_check.h"
+#include "store/batch/compression.h"
+#include "store/part/part.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * cleaner_world: store_world with a compacted part of small segments: appends of keyed records, a
  * look of the cleaner, and everything that can be read, record by record.
  */
-#include "store/batch_builder.h"
+#include "store/batch/batch_builder.h"
 #include "support/store_world.h"
 
 #define CLEANER_BACKOFF_MS 1000

@@ -6,7 +6,7 @@
  * in its version.
  */
 #include "base/buffer.h"
-#include "broker/group.h"
+#include "broker/group/group.h"
 #include "support/broker_harness.h"
 #include "wire/create_topics.gen.h"
 #include "wire/errors.gen.h"

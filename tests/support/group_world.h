@@ -4,7 +4,7 @@
  * group_world: one group machine with a fake clock, a log that answers when told, and clients that
  * remember what they were answered. For the tests of the machine.
  */
-#include "broker/group.h"
+#include "broker/group/group.h"
 #include "support/fake_loop.h"
 
 #define WORLD_STORES_MAX 256

@@ -2,11 +2,11 @@
 #include "support/groups_world.h"
 
 #include "base/bytes.h"
-#include "broker/group_log.h"
-#include "broker/partition.h"
-#include "store/batch.h"
-#include "store/compression.h"
-#include "store/records.h"
+#include "broker/group/group_log.h"
+#include "broker/partition/partition.h"
+#include "store/batch/batch.h"
+#include "store/batch/compression.h"
+#include "store/batch/records.h"
 
 #include <assert.h>
 #include <check.h>

@@ -5,8 +5,8 @@
  * image with two topics, settings by hand, and partitions of __consumer_offsets that keep their
  * batches in memory, commit when told and replay what was committed. For tests of groups*.c.
  */
-#include "broker/groups.h"
-#include "broker/settings.h"
+#include "broker/group/groups.h"
+#include "broker/config/settings.h"
 #include "support/fake_loop.h"
 
 #define WORLD_PARTITIONS 2
@@ -28,7 +28,7 @@ size_t groups_world_batches_count(void);
 size_t groups_world_tombstones_count(void);
 
 /* Puts a batch of somebody else's into the log of the group's partition. Attributes as in
- * store/batch.h; a control batch holds one marker, else an offset of "orders" 1. */
+ * store/batch/batch.h; a control batch holds one marker, else an offset of "orders" 1. */
 void groups_world_write(const char *group, int16_t attributes, int64_t producer_id, int64_t offset);
 
 /* The offsets topic: starts existing, unloaded. */

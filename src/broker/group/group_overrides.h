@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+/*
+ * group_overrides: what people set for single groups, and the set of all groups that have something
+ * set. Both are immutable once an image holds them and ref-counted; images that changed nothing
+ * about groups share one set. A group need not exist to be configured, and keeps its configuration
+ * when it is deleted, as with Kafka. Built on loop 0 (and before the loops run), read on any.
+ */
+#include "broker/topics/image.h"
+
+/* Groups with a configuration of their own, and bytes of such a group's name. */
+#define GROUP_CONFIGS_MAX          10000
+#define GROUP_CONFIG_NAME_SIZE_MAX 1024
+#define GROUP_CONFIG_PREFIX        "config/group/" /* in meta */
+
+/* In the order of group_key_names. */
+enum group_key {
+    GROUP_KEY_SESSION_MS,
+    GROUP_KEY_HEARTBEAT_MS,
+    GROUP_KEYS_COUNT,
+};
+
+struct group_overrides {
+    struct ref ref;
+    char *name;
+    int32_t values[GROUP_KEYS_COUNT]; /* < 0: not set */
+};
+
+struct group_configs {
+    struct ref ref;
+    struct map by_name; /* name -> struct group_overrides *, a reference each */
+};
+
+/* What the broker's own keys say about a key of groups. */
+struct group_key_range {
+    int32_t value_default, min, max;
+};
+
+/* The table's row of a key; GROUP_KEYS_COUNT when the row is no key of groups. */
+const struct config_key *group_key_row(enum group_key key);
+enum group_key group_key_of(const struct config_key *row);
+
+/* A copy of the values; one reference. */
+struct group_overrides *group_overrides_new(
+    struct slice name, const int32_t values[GROUP_KEYS_COUNT]);
+bool group_overrides_is_empty(const struct group_overrides *config);
+/* As stored in meta. NULL when the bytes are no configuration of a group. */
+void group_overrides_encode(const struct group_overrides *config, struct buffer *buffer);
+struct group_overrides *group_overrides_decode(struct slice name, struct slice bytes);
+
+/* `from` may be NULL: an empty one. One reference. */
+struct group_configs *group_configs_copy(const struct group_configs *from);
+/* For whoever builds the set, before others see it. Takes the reference; an empty configuration
+ * takes the group out of the set. */
+void group_configs_put(struct group_configs *configs, struct group_overrides *take_config);
+void group_configs_unref(struct group_configs *configs);
+
+/* NULL: nothing is set for this group. */
+static inline const struct group_overrides *group_configs_find(
+    const struct group_configs *configs, struct slice name)
+{
+    return configs == NULL ? NULL : map_get(&configs->by_name, name);
+}
+
+static inline struct group_key_range group_key_range(
+    const struct group_settings *settings, enum group_key key)
+{
+    if (key == GROUP_KEY_SESSION_MS)
+        return (struct group_key_range){settings->consumer_session_timeout_ms,
+            settings->consumer_session_timeout_ms_min, settings->consumer_session_timeout_ms_max};
+    return (struct group_key_range){settings->consumer_heartbeat_ms,
+        settings->consumer_heartbeat_ms_min, settings->consumer_heartbeat_ms_max};
+}
+
+/* What is in effect for a group; `config` NULL: the broker's default. The range wins over a value
+ * that was set when it was wider. */
+static inline int32_t group_overrides_effective(
+    const struct group_overrides *config, const struct group_settings *settings, enum group_key key)
+{
+    struct group_key_range range = group_key_range(settings, key);
+    bool set = config != NULL && config->values[key] >= 0;
+    int32_t value = set ? config->values[key] : range.value_default;
+    return value < range.min ? range.min : value > range.max ? range.max : value;
+}

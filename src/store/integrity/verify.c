@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Happy path: from header to header, each batch's checksum right and its offset following.
+ *
+ * At a batch that is not so, the question is where the next good one begins. The sidecar says it
+ * exactly. Without one: when the header behind it follows, only this batch is damaged; else the
+ * next place at which a whole batch with a right checksum lies ends the damage. What lies between
+ * is one damage, with the offsets between its good neighbours.
+ *
+ * A sidecar that disagrees with more than half of the batches is taken for that of another file and
+ * is not asked again.
+ */
+#include "store/integrity/verify.h"
+
+#include "base/crc32c.h"
+#include "base/error.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define VERIFY_PIECE_SIZE (256U << 10)
+
+struct verifier {
+    struct verify *it;
+    const struct checksums *checksums;
+    struct walk walk;
+    uint8_t *piece;
+    uint64_t pos;
+    int64_t expected; /* offset behind the last good batch or known damage */
+    uint32_t entry;   /* the sidecar's for pos */
+    uint32_t disagreed;
+};
+
+static void verify_add(struct verify *it, int64_t first, int64_t next, uint64_t pos, uint64_t end)
+{
+    struct damage *last = it->n_damages == 0 ? NULL : &it->damages[it->n_damages - 1];
+    if (last != NULL && (it->n_damages == VERIFY_DAMAGES_MAX || last->end == pos)) {
+        last->next = next;
+        last->end = end;
+        return;
+    }
+    it->damages = xrealloc(it->damages, (it->n_damages + 1) * sizeof(*it->damages));
+    it->damages[it->n_damages++] = (struct damage){it->base, first, next, pos, end, false};
+}
+
+/* 0: right, 1: not, -errno. */
+static int verify_crc(struct verifier *v, uint64_t pos, const struct batch_header *header)
+{
+    uint64_t at = pos + BATCH_POS_ATTRIBUTES, end = pos + batch_size(header);
+    uint32_t crc = 0;
+    while (at < end) {
+        size_t size = end - at < VERIFY_PIECE_SIZE ? (size_t)(end - at) : VERIFY_PIECE_SIZE;
+        const uint8_t *bytes;
+        int r = walk_bytes(&v->walk, at, size, &bytes);
+        if (r != 0)
+            return r < 0 ? r : 1;
+        crc = crc32c(crc, bytes, size);
+        at += size;
+    }
+    return crc == header->crc ? 0 : 1;
+}
+
+static bool verify_offsets_fit(const struct verifier *v, const struct batch_header *header)
+{
+    return header->base_offset >= v->expected && batch_last_offset(header) < v->it->end;
+}
+
+/* A whole, valid batch that may stand behind what is known. 0, 1 or -errno. */
+static int verify_at(struct verifier *v, uint64_t pos, struct batch_header *ret_header)
+{
+    int r = walk_header(&v->walk, pos, ret_header, NULL);
+    if (r == 0 && !verify_offsets_fit(v, ret_header))
+        r = WALK_E_BAD;
+    if (r == 0)
+        r = verify_crc(v, pos, ret_header);
+    return r < 0 ? r : r != 0;
+}
+
+/* Whether a batch that ends at `pos` with this last offset is followed by what should follow. */
+static bool verify_followed(struct verifier *v, uint64_t pos, int64_t last)
+{
+    struct batch_header header;
+    if (pos == v->walk.end)
+        return v->it->gaps ? last < v->it->end : last + 1 == v->it->end;
+    return walk_header(&v->walk, pos, &header, NULL) == 0 &&
+           (v->it->gaps ? header.base_offset > last : header.base_offset == last + 1) &&
+           batch_last_offset(&header) < v->it->end;
+}
+
+/* Behind a break: the next position that begins a good batch, or the end. 0 or -errno. */
+static int verify_resync(struct verifier *v, uint64_t *ret_pos, int64_t *ret_next)
+{
+    struct batch_header header;
+    for (uint64_t pos = v->pos + 1; pos + BATCH_HEADER_SIZE <= v->walk.end; pos++) {
+        const uint8_t *head;
+        int r = walk_bytes(&v->walk, pos, BATCH_HEADER_SIZE, &head);
+        if (r < 0)
+            return r;
+        if (r != 0 || head[BATCH_POS_MAGIC] != 2)
+            continue;
+        r = verify_at(v, pos, &header);
+        if (r < 0)
+            return r;
+        if (r == 0) {
+            *ret_pos = pos;
+            *ret_next = header.base_offset;
+            return 0;
+        }
+    }
+    *ret_pos = v->walk.end;
+    *ret_next = v->it->end;
+    return 0;
+}
+
+static void verify_step_over(struct verifier *v, int64_t first, int64_t next, uint64_t end)
+{
+    verify_add(v->it, first, next, v->pos, end);
+    v->pos = end;
+    v->expected = next;
+}
+
+/* The batch at v->pos is not as it should be. `r`: what walk_header said of it. */
+static int verify_bad(struct verifier *v, int r, const struct batch_header *header)
+{
+    int64_t count = r == 0 ? (int64_t)header->last_offset_delta + 1 : 0;
+    uint64_t end = r == 0 ? v->pos + batch_size(header) : 0;
+    /* Its own numbers are right, or (in a log without gaps) all but its base offset. */
+    if (r == 0 && verify_offsets_fit(v, header) &&
+        verify_followed(v, end, batch_last_offset(header))) {
+        int64_t first = v->it->gaps ? header->base_offset : v->expected;
+        verify_step_over(v, first, batch_last_offset(header) + 1, end);
+        return 0;
+    }
+    if (r == 0 && !v->it->gaps && v->expected + count <= v->it->end &&
+        verify_followed(v, end, v->expected + count - 1)) {
+        verify_step_over(v, v->expected, v->expected + count, end);
+        return 0;
+    }
+    int64_t next;
+    r = verify_resync(v, &end, &next);
+    if (r == 0)
+        verify_step_over(v, v->expected, next, end);
+    return r;
+}
+
+/* One batch without a sidecar. 0 or -errno. */
+static int verify_step(struct verifier *v)
+{
+    struct batch_header header;
+    int r = walk_header(&v->walk, v->pos, &header, NULL);
+    if (r < 0)
+        return r;
+    bool fits = r == 0 && verify_offsets_fit(v, &header);
+    int crc = r == 0 ? verify_crc(v, v->pos, &header) : 1;
+    if (crc < 0)
+        return crc;
+    if (!fits || crc != 0)
+        return verify_bad(v, r, &header);
+    if (!v->it->gaps && header.base_offset != v->expected) {
+        /* Either its offset is wrong or batches before it are missing. */
+        int64_t last = v->expected + header.last_offset_delta;
+        if (verify_followed(v, v->pos + batch_size(&header), last))
+            return verify_bad(v, r, &header);
+        verify_add(v->it, v->expected, header.base_offset, v->pos, v->pos);
+    }
+    v->pos += batch_size(&header);
+    v->expected = batch_last_offset(&header) + 1;
+    return 0;
+}
+
+/* One batch by the sidecar. 0 or -errno. */
+static int verify_step_by_sidecar(struct verifier *v)
+{
+    const struct checksums *sums = v->checksums;
+    uint64_t pos = sums->entries[v->entry].pos;
+    uint64_t end = v->entry + 1 < sums->count ? sums->entries[v->entry + 1].pos : sums->log_size;
+    struct batch_header header;
+    const uint8_t *head;
+    int r = walk_header(&v->walk, pos, &header, &head);
+    bool head_right =
+        r == 0 && checksums_of_head((uint32_t)pos, head) == sums->entries[v->entry].crc;
+    if (r == 0)
+        r = verify_crc(v, pos, &header);
+    if (r < 0)
+        return r;
+    v->entry++;
+    v->disagreed += !head_right;
+    if (r == 0 && head_right && verify_offsets_fit(v, &header)) {
+        if (!v->it->gaps && header.base_offset != v->expected) {
+            struct damage *last =
+                v->it->n_damages == 0 ? NULL : &v->it->damages[v->it->n_damages - 1];
+            if (last != NULL && last->end == pos)
+                last->next = header.base_offset; /* the damaged one before it reached to here */
+            else
+                verify_add(v->it, v->expected, header.base_offset, pos, pos);
+        }
+        v->expected = batch_last_offset(&header) + 1;
+    } else {
+        bool known = head_right && verify_offsets_fit(v, &header);
+        int64_t next = known ? batch_last_offset(&header) + 1 : v->expected;
+        v->pos = pos;
+        verify_step_over(v, v->expected, next, end);
+    }
+    v->pos = end;
+    return 0;
+}
+
+static int verify_walk(struct verifier *v)
+{
+    int r = 0;
+    v->pos = 0;
+    v->expected = v->it->base;
+    v->it->n_damages = 0;
+    v->entry = v->disagreed = 0;
+    if (v->checksums != NULL) {
+        while (r == 0 && v->entry < v->checksums->count)
+            r = verify_step_by_sidecar(v);
+    } else {
+        while (r == 0 && v->pos < v->walk.end)
+            r = verify_step(v);
+    }
+    struct damage *last = v->it->n_damages == 0 ? NULL : &v->it->damages[v->it->n_damages - 1];
+    if (r == 0 && v->expected < v->it->end && last != NULL && last->end == v->walk.end)
+        last->next = v->it->end;
+    else if (r == 0 && v->expected < v->it->end && !v->it->gaps)
+        verify_add(v->it, v->expected, v->it->end, v->walk.end, v->walk.end);
+    return r;
+}
+
+/* With the sidecar, what a damaged head spans was not known until the next good batch came; in a
+ * log with gaps it is bounded by that, too. */
+static void verify_close_gaps(struct verify *it, struct verifier *v)
+{
+    for (unsigned i = 0; i < it->n_damages; i++) {
+        struct damage *damage = &it->damages[i];
+        struct batch_header header;
+        if (damage->next > damage->first)
+            continue;
+        damage->next = damage->end < v->walk.end &&
+                               walk_header(&v->walk, damage->end, &header, NULL) == 0 &&
+                               header.base_offset > damage->first
+                           ? header.base_offset
+                           : it->end;
+    }
+}
+
+int verify_segment(struct verify *it)
+{
+    struct verifier v = {.it = it, .checksums = it->checksums};
+    v.piece = xmalloc(VERIFY_PIECE_SIZE);
+    it->damages = NULL;
+    walk_init(&v.walk, it->file, it->size);
+    walk_lend(&v.walk, v.piece, VERIFY_PIECE_SIZE);
+    int r = verify_walk(&v);
+    if (r == 0 && v.checksums != NULL && v.disagreed > (v.checksums->count + 1) / 2) {
+        v.checksums = NULL;
+        it->distrusted = true;
+        r = verify_walk(&v);
+    }
+    if (r == 0)
+        verify_close_gaps(it, &v);
+    free(v.piece);
+    if (r != 0) {
+        free(steal(&it->damages));
+        it->n_damages = 0;
+    }
+    return error_trace(r);
+}
+
+int verify_range(struct file *file, int64_t base, int64_t end, bool gaps, int64_t offset,
+    uint64_t pos, uint64_t size, struct checksums_file *checksums)
+{
+    struct verify it = {.base = base, .end = end, .gaps = gaps};
+    struct verifier v = {.it = &it, .pos = pos, .expected = base};
+    uint32_t entry = 0;
+    int r = checksums == NULL ? 0 : checksums_find(checksums, (uint32_t)pos, &entry);
+    if (r != 0)
+        return r;
+    v.piece = xmalloc(VERIFY_PIECE_SIZE);
+    walk_init(&v.walk, file, pos + size);
+    walk_lend(&v.walk, v.piece, VERIFY_PIECE_SIZE);
+    while (r == 0 && v.pos < v.walk.end) {
+        struct batch_header header;
+        struct checksums_entry sum;
+        const uint8_t *head;
+        r = walk_header(&v.walk, v.pos, &header, &head);
+        if (r == 0 && checksums != NULL &&
+            (!checksums_read(checksums, entry++, &sum, 1) || sum.pos != v.pos ||
+                sum.crc != checksums_of_head((uint32_t)v.pos, head)))
+            r = 1;
+        if (r == 0 && (!verify_offsets_fit(&v, &header) ||
+                          (!gaps && (v.pos == pos ? header.base_offset > offset
+                                                  : header.base_offset != v.expected))))
+            r = 1;
+        if (r == 0)
+            r = verify_crc(&v, v.pos, &header);
+        if (r == 0) {
+            v.pos += batch_size(&header);
+            v.expected = batch_last_offset(&header) + 1;
+        }
+    }
+    free(v.piece);
+    return r < 0 ? error_trace(r) : r != 0;
+}
