@@ -174,6 +174,24 @@ START_TEST(swap_range_comes_from_the_name)
 }
 END_TEST
 
+START_TEST(swap_that_left_nothing_survives_a_failed_sync)
+{
+    fill();
+    world_stop();
+    world_file_write(WORLD_LABEL "/00000000000000000000-00000000000000000004.log.swap", 0, "", 0);
+    world_start();
+    world.faulty.sync_error = EIO;
+    ck_assert_int_ne(world_put_durable(world.part, 1, 100), ENGINE_OK);
+    world.faulty.sync_error = 0;
+    ck_assert(world_file_exists(WORLD_LOG0));
+    world_kill();
+    world_start();
+    ck_assert_int_eq(world_state(world.part).log_start, 0);
+    world_clear();
+}
+END_TEST
+
 TEST_MAIN("store/cleaner-swap", swap_survives_a_stop_at_every_call,
     swap_survives_a_failure_at_every_call, swap_survives_stops_during_recovery,
-    swap_of_kafka_is_completed, swap_range_comes_from_the_name)
+    swap_of_kafka_is_completed, swap_range_comes_from_the_name,
+    swap_that_left_nothing_survives_a_failed_sync)

@@ -292,7 +292,8 @@ static void repair_collect(struct part *part, struct repair_task *repair)
     struct segment *segment, *next;
     repair->doomed = xnew_n(int64_t, part->n_segments);
     list_for_each_entry_safe (segment, next, &part->segments, link) {
-        if (segment->base < part->durable_end && segment->synced_size > 0)
+        /* One that compaction left empty has nothing that could be undurable. */
+        if (segment->base < part->durable_end && (segment->synced_size > 0 || segment->size == 0))
             continue;
         repair->doomed[repair->n_doomed++] = segment->base;
         part_drop_segment(part, segment);
