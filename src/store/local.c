@@ -29,6 +29,8 @@
 #define LOCAL_DELETE_TAIL "-delete"
 #define LOCAL_STRAY_TAIL  "-stray"
 
+#define HOME_SYNC_AGAIN_MS 100
+
 struct home *local_home(struct local *local, struct loop *loop)
 {
     unsigned index = loop_index(loop);
@@ -188,6 +190,22 @@ static void home_on_flush(struct timer *timer)
         timer_start(timer, home->loop, delay_ms < 1 ? 1 : delay_ms, home_on_flush);
 }
 
+static void home_on_sync_again(struct timer *timer)
+{
+    struct home *home = container_of(timer, struct home, sync_timer);
+    struct part *part, *next;
+    list_for_each_entry_safe (part, next, &home->parts, link) {
+        if (part->sync_wanted)
+            part_sync(part);
+    }
+}
+
+void home_sync_again(struct home *home)
+{
+    if (!timer_running(&home->sync_timer))
+        timer_start(&home->sync_timer, home->loop, HOME_SYNC_AGAIN_MS, home_on_sync_again);
+}
+
 void home_schedule(struct home *home, struct part *part)
 {
     if (part->config.flush_ms != INT64_MAX && !timer_running(&home->flush_timer))
@@ -221,6 +239,7 @@ void home_remove(struct home *home, struct part *part)
     timer_stop(&home->cleaner_timer);
     timer_stop(&home->scrub_timer);
     timer_stop(&home->flush_timer);
+    timer_stop(&home->sync_timer);
     timer_stop(&home->space_timer);
 }
 

@@ -51,6 +51,7 @@ struct home {
     struct timer space_timer; /* runs while something is written, or the disk is full */
     bool space_wanted;        /* something was written since it fired */
     struct timer flush_timer; /* runs while a part has flush.ms */
+    struct timer sync_timer;  /* runs while a sync has to be tried again */
     struct list_link indexed; /* sealed segments with a loaded index, most recently used last */
     size_t indexed_size;      /* bytes */
 };
@@ -91,6 +92,8 @@ struct part;
 struct home *local_home(struct local *local, struct loop *loop);
 void home_add(struct home *home, struct part *part);
 void home_remove(struct home *home, struct part *part);
+/* A part of this home could not be synced for want of descriptors or memory: again in a moment. */
+void home_sync_again(struct home *home);
 /* The part's flush.ms may need a timer. */
 void home_schedule(struct home *home, struct part *part);
 /* Something was written: the free space is looked at now and then. */

@@ -35,7 +35,8 @@ struct sync_task {
     struct segment *segments[SYNC_SEGMENTS_MAX];
     uint64_t sizes[SYNC_SEGMENTS_MAX]; /* covered by this sync */
     int64_t ends[SYNC_SEGMENTS_MAX];
-    bool names; /* directories, too */
+    bool names;      /* directories, too */
+    bool not_opened; /* a file could not be opened: nothing was asked of the medium */
 };
 
 static bool segment_dirty(const struct segment *segment)
@@ -62,7 +63,8 @@ static void sync_run(struct part_task *task)
     for (unsigned i = 0; i < sync->n_segments && task->result >= 0; i++) {
         struct file *file;
         task->result = segment_open(sync->segments[i], part->dir, &file);
-        if (task->result < 0)
+        sync->not_opened = task->result < 0;
+        if (sync->not_opened)
             break;
         task->result = env->ops->file_sync(env, file->fd);
         file_unref(file);
@@ -100,6 +102,14 @@ static bool sync_missed(const struct sync_task *sync)
     return removed && sync->task.result == -ENOENT;
 }
 
+/* The process is short of descriptors or memory. The medium has not failed: the bytes are where
+ * they were, and another try loses nothing. */
+static bool sync_put_off(const struct sync_task *sync)
+{
+    int r = sync->task.result;
+    return sync->not_opened && (r == -ENOMEM || r == -EMFILE || r == -ENFILE);
+}
+
 static void sync_done(struct part_task *task)
 {
     struct sync_task *sync = container_of(task, struct sync_task, task);
@@ -120,9 +130,11 @@ static void sync_done(struct part_task *task)
     }
     if (task->result < 0) {
         part->dir_dirty = part->dir_dirty || sync->names;
-        part->sync_wanted = part->sync_wanted || missed;
+        part->sync_wanted = part->sync_wanted || missed || sync_put_off(sync);
         if (part->phase == PART_OWNED && (missed || canary(SYNC_RETRIED)))
             part_sync(part); /* what is left */
+        else if (part->phase == PART_OWNED && sync_put_off(sync))
+            home_sync_again(part->home);
         else if (part->phase == PART_OWNED)
             part_sync_failed(part, task->result);
     } else if (part->phase == PART_OWNED) {
