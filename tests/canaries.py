@@ -51,7 +51,7 @@ def table():
     numbers = [canary.number for canary in canaries]
     if len(canaries) < 20 or len(set(numbers)) != len(numbers):
         sys.exit(f"src/base/canary.h: {len(canaries)} canaries, numbers {numbers}")
-    sources = glob.glob(os.path.join(TOP, "src", "*", "*.c"))
+    sources = glob.glob(os.path.join(TOP, "src", "**", "*.c"), recursive=True)
     used = set()
     for path in sources:
         with open(path, encoding="utf-8") as source:
