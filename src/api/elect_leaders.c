@@ -17,7 +17,7 @@ struct elect {
     struct elect_leaders_response *response;
 };
 
-static struct topics_op *elect_op(struct elect *elect, size_t at, struct slice topic, int32_t index)
+static void elect_op(struct elect *elect, size_t at, struct slice topic, int32_t index)
 {
     struct topics_op *op = &elect->join->ops[at];
     op->name = topic;
@@ -25,7 +25,6 @@ static struct topics_op *elect_op(struct elect *elect, size_t at, struct slice t
     if (elect->request->election_type == ELECTION_UNCLEAN)
         topics_op_refuse(op, TOPICS_MOVE_NEEDLESS,
             SLICE_LIT("The partition has a leader; an unclean election is not needed."));
-    return op;
 }
 
 static void elect_finish(struct topics_join *join)
@@ -63,27 +62,46 @@ static void elect_add_partition(struct elect_leaders_response_topic *topic, int3
     partition->partition_id = index;
 }
 
-/* Everything that is not led as preferred; only that is answered, as Kafka does. */
+static bool elect_needed(const struct topic *topic, int32_t index)
+{
+    return topic->replicas != NULL &&
+           topic->replicas[index].leader != topic->replicas[index].nodes[0];
+}
+
+static size_t elect_count_needed(const struct topic *topic)
+{
+    size_t count = 0;
+    for (int32_t p = 0; topic->replicas != NULL && p < topic->partitions_count; p++)
+        count += elect_needed(topic, p);
+    return count;
+}
+
+/* Everything that is not led as preferred; only that is answered, as Kafka does, and only that
+ * costs memory: the request names nothing and may be a few bytes. */
 static size_t elect_all(struct request *req, struct elect *elect)
 {
     const struct image *image = broker_image(request_broker(req));
-    struct elect_leaders_response *response = elect->response;
-    size_t count = 0;
-    response->replica_election_results =
-        arena_new_n(&req->arena, struct elect_leaders_response_topic, image->topics_count + 1);
-    elect->join = topics_join_new(req, TOPICS_MOVE, (size_t)image->partitions_count, elect_finish);
+    size_t count = 0, topics_count = 0, at = 0;
+    for (size_t t = 0; t < image->topics_count; t++) {
+        size_t needed = elect_count_needed(image->topics[t]);
+        count += needed;
+        topics_count += needed > 0;
+    }
+    elect->response->replica_election_results =
+        arena_new_n(&req->arena, struct elect_leaders_response_topic, topics_count + 1);
+    elect->join = topics_join_new(req, TOPICS_MOVE, count, elect_finish);
     for (size_t t = 0; t < image->topics_count; t++) {
         const struct topic *topic = image->topics[t];
-        struct elect_leaders_response_topic *answer = NULL;
-        for (int32_t p = 0; topic->replicas != NULL && p < topic->partitions_count; p++) {
-            if (topic->replicas[p].leader == topic->replicas[p].nodes[0])
+        size_t needed = elect_count_needed(topic);
+        if (needed == 0)
+            continue;
+        struct elect_leaders_response_topic *answer = elect_add_topic(
+            elect, arena_copy_slice(&req->arena, slice_from_str(topic->name)), needed);
+        for (int32_t p = 0; p < topic->partitions_count; p++) {
+            if (!elect_needed(topic, p))
                 continue;
-            if (answer == NULL)
-                answer = elect_add_topic(elect,
-                    arena_copy_slice(&req->arena, slice_from_str(topic->name)),
-                    (size_t)topic->partitions_count);
             elect_add_partition(answer, p);
-            elect_op(elect, count++, answer->topic, p);
+            elect_op(elect, at++, answer->topic, p);
         }
     }
     return count;

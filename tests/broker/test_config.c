@@ -204,6 +204,23 @@ START_TEST(listener_advertised_but_unknown_is_refused)
 }
 END_TEST
 
+START_TEST(listeners_of_virtual_brokers_keep_apart)
+{
+    set("odradek.virtual.brokers", "3", CONFIG_FROM_FILE);
+    set("listener.security.protocol.map", "A:PLAINTEXT,B:PLAINTEXT", CONFIG_FROM_FILE);
+    set("listeners", "A://:9092,B://:9094", CONFIG_FROM_FILE);
+    refuse("A (9092) and B (9094) must be at least 3 apart");
+}
+END_TEST
+
+START_TEST(listeners_of_virtual_brokers_end_at_the_last_port)
+{
+    set("odradek.virtual.brokers", "3", CONFIG_FROM_FILE);
+    set("listeners", "PLAINTEXT://:65534", CONFIG_FROM_FILE);
+    refuse("the last port is 65535");
+}
+END_TEST
+
 START_TEST(config_reference_is_current)
 {
     struct buffer reference = BUFFER_NULL, found = BUFFER_NULL;
@@ -229,4 +246,5 @@ TEST_MAIN_FIXTURE("broker/config", setup, teardown, config_table_is_sound,
     config_unknown_key_finds_its_neighbour, listeners_of_a_test_container, listeners_default,
     listener_tls_is_refused, listener_without_a_port_is_refused,
     listener_advertised_nowhere_is_refused, listener_advertised_but_unknown_is_refused,
+    listeners_of_virtual_brokers_keep_apart, listeners_of_virtual_brokers_end_at_the_last_port,
     config_reference_is_current)

@@ -22,7 +22,7 @@ static void world_on_acquired(void *ctx, struct part *part, int32_t leader_epoch
     (void)ctx;
     (void)part;
     ck_assert_uint_eq(world.depth, 0);
-    ck_assert_int_ge(leader_epoch, 0);
+    ck_assert_int_eq(leader_epoch, world_state(part).leader_epoch);
     world.n_acquired++;
 }
 

@@ -11,6 +11,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -258,6 +259,27 @@ static int listener_check_ports(
     return -EINVAL;
 }
 
+/* Two listeners would take the same port for different brokers. */
+static int listeners_check_distance(const struct listener_settings *listeners, size_t count,
+    int32_t nodes_count, struct buffer *ret_problem)
+{
+    for (size_t i = 0; nodes_count > 1 && i < count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            const struct listener_settings *a = &listeners[k], *b = &listeners[i];
+            if (a->port == 0 || b->port == 0 || abs(a->port - b->port) >= nodes_count ||
+                strcmp(a->host, b->host) != 0)
+                continue;
+            buffer_printf(ret_problem,
+                "odradek.virtual.brokers: each listener takes %d ports in a row, so the ports of "
+                "%s (%u) and %s (%u) must be at least %d apart.\n",
+                (int)nodes_count, a->name, (unsigned)a->port, b->name, (unsigned)b->port,
+                (int)nodes_count);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 int listeners_parse(const struct config *config, bool dev, int32_t nodes_count,
     struct buffer *ret_problem, struct listener_settings **ret_listeners, size_t *ret_count)
 {
@@ -270,12 +292,12 @@ int listeners_parse(const struct config *config, bool dev, int32_t nodes_count,
         listeners_free(listeners, count);
         return r;
     }
-    for (size_t i = 0; i < count; i++) {
+    r = listeners_check_distance(listeners, count, nodes_count, ret_problem);
+    for (size_t i = 0; i < count && r == 0; i++)
         r = listener_check_ports(&listeners[i], nodes_count, ret_problem);
-        if (r < 0) {
-            listeners_free(listeners, count);
-            return r;
-        }
+    if (r < 0) {
+        listeners_free(listeners, count);
+        return r;
     }
     for (size_t i = 0; i < count && !dev; i++)
         listener_advertise_host(&listeners[i]);
