@@ -422,17 +422,17 @@ START_TEST(waiting_is_bounded)
     start();
     groups_world_lose();
     runs = 0;
-    struct groups_op *ops = xnew_n(struct groups_op, GROUPS_WAITING_COUNT_MAX + 1);
-    for (int i = 0; i <= GROUPS_WAITING_COUNT_MAX; i++) {
+    struct groups_op *ops = xnew_n(struct groups_op, SHARD_WAITING_COUNT_MAX + 1);
+    for (int i = 0; i <= SHARD_WAITING_COUNT_MAX; i++) {
         ops[i] = (struct groups_op){
             .broker = groups_world_broker(), .group = SLICE_LIT("g"), .run = on_run};
         enum groups_entered entered = groups_enter(&ops[i]);
-        if (entered != (i < GROUPS_WAITING_COUNT_MAX ? GROUPS_LATER : GROUPS_HERE))
+        if (entered != (i < SHARD_WAITING_COUNT_MAX ? GROUPS_LATER : GROUPS_HERE))
             ck_abort_msg("request %d", i);
     }
-    ck_assert_int_eq(ops[GROUPS_WAITING_COUNT_MAX].error, GROUP_E_LOADING);
+    ck_assert_int_eq(ops[SHARD_WAITING_COUNT_MAX].error, GROUP_E_LOADING);
     groups_world_load();
-    ck_assert_int_eq(runs, GROUPS_WAITING_COUNT_MAX);
+    ck_assert_int_eq(runs, SHARD_WAITING_COUNT_MAX);
     free(ops);
     groups_world_end();
 }

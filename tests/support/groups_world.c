@@ -76,9 +76,10 @@ int32_t broker_group_partition(struct broker *broker, struct slice group)
     (void)broker;
     return group.size == 0 ? 0 : group.data[group.size - 1] % WORLD_PARTITIONS;
 }
-struct loop *broker_group_home(struct broker *broker, struct slice group)
+struct loop *broker_topic_home(struct broker *broker, const struct topic *topic, int32_t partition)
 {
-    (void)group;
+    (void)topic;
+    (void)partition;
     return broker->loop;
 }
 struct groups *broker_groups(struct broker *broker)

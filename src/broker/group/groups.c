@@ -37,14 +37,14 @@ static enum group_error groups_on_store(void *ctx, struct group *group, struct g
 {
     struct groups *groups = ctx;
     struct groups_entry *entry = group->owner;
-    if (entry->shard == NULL || entry->shard->state != SHARD_READY)
+    if (entry->shard == NULL || entry->shard->base.state != SHARD_READY)
         return GROUP_E_NOT_COORDINATOR;
     struct group_write *write = group_write_new(groups_real_ms(groups));
     group_write_group(write, group);
     struct groups_store *context = xnew(struct groups_store);
     *context = (struct groups_store){entry, store};
     enum group_error error =
-        group_write_submit(write, entry->shard->partition, groups_on_stored, context);
+        group_write_submit(write, entry->shard->base.partition, groups_on_stored, context);
     if (error == GROUP_OK)
         entry->writes_count++;
     else
@@ -121,7 +121,7 @@ struct groups *groups_new(struct broker *broker, struct loop *loop)
     groups->loop = loop;
     groups->conns = MAP_NULL;
     groups->expiry = TIMER_NULL;
-    list_init(&groups->shards);
+    shards_init(&groups->shards, &groups_shards, broker, loop);
     arena_init(&groups->scratch, SIZE_MAX);
     return groups;
 }
@@ -139,12 +139,12 @@ static void groups_shard_empty(struct groups_shard *shard, enum group_error erro
 
 void groups_stop(struct groups *groups)
 {
-    groups->stopped = true;
+    groups->shards.stopped = true;
     timer_stop(&groups->expiry);
     struct groups_shard *shard;
-    list_for_each_entry (shard, &groups->shards, link) {
+    list_for_each_entry (shard, &groups->shards.list, base.link) {
         groups_shard_empty(shard, GROUP_E_UNAVAILABLE);
-        groups_shard_release(shard, GROUP_E_UNAVAILABLE);
+        shard_release(&shard->base, SHARD_E_UNAVAILABLE);
     }
 }
 
@@ -153,14 +153,12 @@ void groups_free(struct groups *groups)
     if (groups == NULL)
         return;
     struct groups_shard *shard, *following;
-    list_for_each_entry_safe (shard, following, &groups->shards, link) {
+    list_for_each_entry_safe (shard, following, &groups->shards.list, base.link) {
         if (shard->load != NULL)
             groups_load_cancel(shard->load);
         groups_shard_empty(shard, GROUP_E_UNAVAILABLE);
-        assert(shard->waiting_count == 0);
         groups_txn_ends_run(shard, false);
-        timer_stop(&shard->timer);
-        list_remove(&shard->link);
+        shard_deinit(&shard->base);
         free(shard);
     }
     timer_stop(&groups->expiry);
@@ -255,8 +253,8 @@ void groups_each(
     struct groups *groups = broker_groups(broker);
     loop_assert_owner(groups->loop);
     struct groups_shard *shard;
-    list_for_each_entry (shard, &groups->shards, link) {
-        if (shard->state != SHARD_READY)
+    list_for_each_entry (shard, &groups->shards.list, base.link) {
+        if (shard->base.state != SHARD_READY)
             continue;
         map_for_each (&shard->entries, found)
             fn(ctx, found->value);
@@ -271,9 +269,9 @@ void groups_load(struct groups *groups, int32_t index, struct partition *partiti
     loop_assert_owner(groups->loop);
     groups_refresh_config(groups);
     struct groups_shard *shard = groups_shard_at(groups, index);
-    assert(shard->state == SHARD_ABSENT && shard->entries.count == 0);
-    shard->state = SHARD_LOADING;
-    shard->partition = partition;
+    assert(shard->base.state == SHARD_ABSENT && shard->entries.count == 0);
+    shard->base.state = SHARD_LOADING;
+    shard->base.partition = partition;
     groups_load_start(shard, done, ctx);
     if (!timer_running(&groups->expiry))
         groups_expiry_start(groups);
@@ -283,12 +281,12 @@ void groups_drop(struct groups *groups, int32_t index)
 {
     loop_assert_owner(groups->loop);
     struct groups_shard *shard = groups_shard_at(groups, index);
-    if (shard->state == SHARD_ABSENT)
+    if (shard->base.state == SHARD_ABSENT)
         return;
     if (shard->load != NULL)
         groups_load_cancel(shard->load);
-    shard->state = SHARD_ABSENT;
-    shard->partition = NULL;
+    shard->base.state = SHARD_ABSENT;
+    shard->base.partition = NULL;
     groups_txn_ends_run(shard, false);
     if (shard->entries.count > 0)
         log_info("groups.dropped", "partition=%" PRId32 " groups=%zu", index, shard->entries.count);
@@ -301,9 +299,9 @@ void groups_on_conn_close(struct groups *groups, uint64_t conn_id)
 {
     loop_assert_owner(groups->loop);
     struct groups_shard *shard;
-    list_for_each_entry (shard, &groups->shards, link) {
+    list_for_each_entry (shard, &groups->shards.list, base.link) {
         struct groups_op *op;
-        list_for_each_entry (op, &shard->waiting, link) {
+        list_for_each_entry (op, &shard->base.waiting, way.link) {
             if (op->conn_id == conn_id)
                 op->conn_id = 0;
         }

@@ -9,6 +9,7 @@
 #include "base/slice.h"
 #include "base/uuid.h"
 #include "broker/broker.h"
+#include "broker/coordinator/shard.h"
 #include "broker/group/consumer_group.h"
 #include "broker/group/group.h"
 #include "broker/group/group_offsets.h"
@@ -19,8 +20,6 @@ struct broker;
 struct groups;
 struct partition;
 
-/* Requests that wait for one partition's replay. */
-#define GROUPS_WAITING_COUNT_MAX 10000
 /* Groups on one loop; beyond it new ones are refused (GROUP_E_UNAVAILABLE). */
 #define GROUPS_COUNT_MAX 250000
 
@@ -82,11 +81,7 @@ struct groups_op {
     struct groups_shard *shard; /* usable now; do not keep it beyond this turn of the loop */
     enum group_error error;     /* NOT_FOUND, NOT_COORDINATOR, UNAVAILABLE, LOADING */
     /* own */
-    bool visiting;
-    int32_t index;
-    struct broker_call call;
-    struct loop_msg msg;
-    struct list_link link;
+    struct shard_op way;
 };
 /* Any loop. */
 enum groups_entered groups_enter(struct groups_op *op);

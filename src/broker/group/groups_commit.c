@@ -128,7 +128,7 @@ void groups_commit(struct groups_shard *shard, struct slice group, struct groups
         if (in_txn)
             group_write_in_txn(write, commit->transactional_id, commit->producer_id,
                 commit->producer_epoch, commit->txn_add);
-        error = group_write_submit(write, shard->partition, groups_commit_on_written, commit);
+        error = group_write_submit(write, shard->base.partition, groups_commit_on_written, commit);
         if (error == GROUP_OK) {
             entry->writes_count++;
             if (in_txn)
@@ -190,7 +190,8 @@ void groups_delete(struct groups_shard *shard, struct slice group, struct groups
         group_write_free(write);
     } else {
         deletion->entry = entry;
-        error = group_write_submit(write, shard->partition, groups_deletion_on_written, deletion);
+        error =
+            group_write_submit(write, shard->base.partition, groups_deletion_on_written, deletion);
         if (error == GROUP_OK) {
             entry->writes_count++;
             groups_entry_kill(entry, GROUP_E_UNAVAILABLE);
@@ -246,8 +247,8 @@ void groups_delete_offsets(
         group_write_free(write);
     } else {
         deletion->entry = entry;
-        error =
-            group_write_submit(write, shard->partition, groups_delete_offsets_on_written, deletion);
+        error = group_write_submit(
+            write, shard->base.partition, groups_delete_offsets_on_written, deletion);
         if (error == GROUP_OK) {
             entry->writes_count++;
             return;

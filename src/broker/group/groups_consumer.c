@@ -230,7 +230,7 @@ static void groups_flush_submit(
     flush->entry = entry;
     list_init(&flush->waiting);
     enum group_error error =
-        group_write_submit(write, entry->shard->partition, groups_flush_on_written, flush);
+        group_write_submit(write, entry->shard->base.partition, groups_flush_on_written, flush);
     if (error != GROUP_OK) {
         free(flush);
         if (entry->consumer != NULL)

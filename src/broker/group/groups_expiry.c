@@ -37,9 +37,9 @@ static void groups_sweep_flush(struct groups_sweep *sweep)
         return;
     if (group_write_empty(write))
         group_write_free(write);
-    else if (group_write_submit(write, sweep->shard->partition, groups_sweep_on_written, NULL) !=
-             GROUP_OK)
-        log_warn("groups.sweep.failed", "partition=%" PRId32, sweep->shard->index);
+    else if (group_write_submit(
+                 write, sweep->shard->base.partition, groups_sweep_on_written, NULL) != GROUP_OK)
+        log_warn("groups.sweep.failed", "partition=%" PRId32, sweep->shard->base.index);
 }
 
 static struct group_write *groups_sweep_write(struct groups_sweep *sweep)
@@ -113,7 +113,7 @@ static void groups_sweep_shard(struct groups_shard *shard, struct slice topic, i
     groups_sweep_flush(&sweep);
     if (sweep.offsets_count > 0 || sweep.groups_count > 0)
         log_info("groups.expired", "partition=%" PRId32 " offsets=%zu groups=%zu reason=%s",
-            shard->index, sweep.offsets_count, sweep.groups_count,
+            shard->base.index, sweep.offsets_count, sweep.groups_count,
             slice_is_null(topic) ? "retention" : "topic-deleted");
 }
 
@@ -121,8 +121,8 @@ static void groups_sweep(struct groups *groups, struct slice topic)
 {
     int64_t retention_ms = broker_settings(groups->broker)->group.offsets_retention_ms;
     struct groups_shard *shard;
-    list_for_each_entry (shard, &groups->shards, link) {
-        if (shard->state == SHARD_READY && shard->entries.count > 0)
+    list_for_each_entry (shard, &groups->shards.list, base.link) {
+        if (shard->base.state == SHARD_READY && shard->entries.count > 0)
             groups_sweep_shard(shard, topic, retention_ms);
     }
 }

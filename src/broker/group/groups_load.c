@@ -257,7 +257,7 @@ static void groups_load_finish(struct groups_load *load)
     groups_txn_ends_run(shard, true);
     groups_load_sweep(shard);
     shard->load = NULL;
-    shard->state = SHARD_READY;
+    shard->base.state = SHARD_READY;
     map_for_each (&shard->entries, found) {
         struct groups_entry *entry = found->value;
         if (entry->consumer != NULL)
@@ -268,9 +268,9 @@ static void groups_load_finish(struct groups_load *load)
     if (load->records_count > 0 || load->skipped_count > 0)
         log_info("groups.loaded",
             "partition=%" PRId32 " groups=%zu records=%" PRIu64 " skipped=%" PRIu64 " ms=%" PRId64,
-            shard->index, shard->entries.count, load->records_count, load->skipped_count,
+            shard->base.index, shard->entries.count, load->records_count, load->skipped_count,
             loop_now_ms(shard->groups->loop) - load->started_ms);
-    groups_shard_release(shard, GROUP_OK);
+    shard_release(&shard->base, SHARD_OK);
 }
 
 static void groups_load_on_done(struct engine_replay *replay, enum engine_status status)
@@ -280,10 +280,10 @@ static void groups_load_on_done(struct engine_replay *replay, enum engine_status
     if (shard != NULL && status == ENGINE_OK) {
         groups_load_finish(load);
     } else if (shard != NULL) {
-        log_error(
-            "groups.load.failed", "partition=%" PRId32 " status=%d", shard->index, (int)status);
-        groups_drop(shard->groups, shard->index);
-        groups_shard_release(shard, GROUP_E_NOT_COORDINATOR);
+        log_error("groups.load.failed", "partition=%" PRId32 " status=%d", shard->base.index,
+            (int)status);
+        groups_drop(shard->groups, shard->base.index);
+        shard_release(&shard->base, SHARD_E_NOT_COORDINATOR);
     }
     load->done(load->ctx);
     groups_load_free(load);
@@ -293,21 +293,21 @@ void groups_load_start(struct groups_shard *shard, void (*done)(void *ctx), void
 {
     struct groups_load *load = xnew(struct groups_load);
     load->shard = shard;
-    load->partition = shard->partition;
+    load->partition = shard->base.partition;
     load->done = done;
     load->ctx = ctx;
     load->groups = MAP_NULL;
     load->started_ms = loop_now_ms(shard->groups->loop);
     arena_init(&load->scratch, SIZE_MAX);
     shard->load = load;
-    struct part *part = partition_part(shard->partition);
+    struct part *part = partition_part(shard->base.partition);
     struct part_state state;
-    partition_get_state(shard->partition, &state);
+    partition_get_state(shard->base.partition, &state);
     load->replay = (struct engine_replay){.from = state.log_start,
         .headers_only = false,
         .visit = groups_load_on_batch,
         .done = groups_load_on_done};
-    partition_engine(shard->partition)->ops->part_replay(part, &load->replay);
+    partition_engine(shard->base.partition)->ops->part_replay(part, &load->replay);
 }
 
 void groups_load_cancel(struct groups_load *load)

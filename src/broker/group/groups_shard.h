@@ -2,14 +2,11 @@
 #pragma once
 /*
  * groups_shard: what is behind struct groups, shared by groups*.c alone. A shard is one partition
- * of __consumer_offsets as its coordinator sees it: ABSENT (not ours, or not yet) -> LOADING
- * (replay) -> READY, and back to ABSENT when the partition is lost. Requests wait in it while it is
- * not ready.
+ * of __consumer_offsets (coordinator/shard.h).
  */
+#include "broker/coordinator/shard.h"
 #include "broker/group/group_log.h"
 #include "broker/group/groups.h"
-
-enum groups_shard_state { SHARD_ABSENT, SHARD_LOADING, SHARD_READY };
 
 struct groups_load;
 
@@ -21,16 +18,10 @@ struct groups_txn_end {
 };
 
 struct groups_shard {
-    struct list_link link; /* groups->shards */
+    struct shard base; /* of groups->shards */
     struct groups *groups;
-    int32_t index; /* partition of __consumer_offsets */
-    enum groups_shard_state state;
-    struct partition *partition; /* LOADING, READY */
-    struct map entries;          /* id -> struct groups_entry */
-    struct groups_load *load;    /* LOADING */
-    struct list_link waiting;    /* struct groups_op */
-    size_t waiting_count;
-    struct timer timer;        /* how long they may wait */
+    struct map entries;        /* id -> struct groups_entry */
+    struct groups_load *load;  /* LOADING */
     struct list_link pending;  /* struct groups_entry with offsets of open transactions */
     struct list_link txn_ends; /* struct groups_txn_end; LOADING */
 };
@@ -45,14 +36,14 @@ struct groups {
     struct broker *broker;
     struct loop *loop;
     struct group_config config; /* refreshed from the settings on each entry */
-    struct list_link shards;
+    struct shards shards;
     struct map conns; /* connections that members use */
     size_t entries_count;
     struct timer expiry;
     struct arena scratch;
-    bool stopped;
 };
 
+extern const struct shards_kind groups_shards;
 extern const struct group_hooks groups_hooks;
 extern const struct consumer_hooks groups_consumer_hooks;
 
@@ -60,8 +51,6 @@ extern const struct consumer_hooks groups_consumer_hooks;
 struct groups_conn *groups_conn_at(struct groups *groups, uint64_t conn_id);
 
 struct groups_shard *groups_shard_at(struct groups *groups, int32_t index); /* made when missing */
-/* Runs everybody who waits: with the shard when it is ready, else with the error. */
-void groups_shard_release(struct groups_shard *shard, enum group_error error);
 void groups_refresh_config(struct groups *groups);
 int64_t groups_real_ms(const struct groups *groups);
 

@@ -51,9 +51,9 @@ void groups_on_txn_end(struct groups *groups, int32_t index, int64_t producer_id
 {
     loop_assert_owner(groups->loop);
     struct groups_shard *shard = groups_shard_at(groups, index);
-    if (shard->state == SHARD_READY) {
+    if (shard->base.state == SHARD_READY) {
         groups_pending_end(shard, producer_id, commit);
-    } else if (shard->state == SHARD_LOADING) {
+    } else if (shard->base.state == SHARD_LOADING) {
         struct groups_txn_end *end = xnew(struct groups_txn_end);
         *end = (struct groups_txn_end){.producer_id = producer_id, .commit = commit};
         list_append(&shard->txn_ends, &end->link);

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The life of shards, and the way of a request to its transactional id: make __transaction_state
- * when a producer first needs it, hop to the home loop of the id's partition, wait there until that
- * partition's ids are loaded, stand in line at the id (txns_entry.c).
- *
- * Failure modes: too many wait -> LOADING; the partition does not come within the commit timeout ->
- * NOT_COORDINATOR, and the client looks for its coordinator anew; the broker stops -> UNAVAILABLE.
+ * The life of shards, and the way of a request to its transactional id (coordinator/shard.h says
+ * how in general): only a producer that initialises makes __transaction_state; at the id a request
+ * stands in line (txns_entry.c).
  */
 #include "base/log.h"
 #include "broker/config/settings.h"
@@ -19,6 +16,40 @@ int64_t txns_real_ms(const struct txns *txns)
     return env_real_ms(broker_env(txns->broker));
 }
 
+/* --- shards --- */
+
+static struct shards *txns_here(struct broker *broker)
+{
+    return &broker_txns(broker)->shards;
+}
+
+static const struct topic *txns_topic(struct broker *broker)
+{
+    return broker_image(broker)->transactions;
+}
+
+static struct shard *txns_shard_make(struct shards *shards)
+{
+    struct txns_shard *shard = xnew(struct txns_shard);
+    shard->txns = container_of(shards, struct txns, shards);
+    shard->entries = MAP_NULL;
+    return &shard->base;
+}
+
+static const struct shards_kind txns_shards = {
+    .waited = "transactions.waited",
+    .here = txns_here,
+    .topic = txns_topic,
+    .ensure = broker_transactions_ensure,
+    .index = broker_txn_partition,
+    .make = txns_shard_make,
+};
+
+static struct txns_shard *txns_shard_at(struct txns *txns, int32_t index)
+{
+    return container_of(shard_at(&txns->shards, index), struct txns_shard, base);
+}
+
 /* --- life --- */
 
 struct txns *txns_new(struct broker *broker, struct loop *loop)
@@ -27,7 +58,7 @@ struct txns *txns_new(struct broker *broker, struct loop *loop)
     txns->broker = broker;
     txns->loop = loop;
     txns->sweep = TIMER_NULL;
-    list_init(&txns->shards);
+    shards_init(&txns->shards, &txns_shards, broker, loop);
     return txns;
 }
 
@@ -44,12 +75,12 @@ static void txns_shard_empty(struct txns_shard *shard, enum txn_error error)
 
 void txns_stop(struct txns *txns)
 {
-    txns->stopped = true;
+    txns->shards.stopped = true;
     timer_stop(&txns->sweep);
     struct txns_shard *shard;
-    list_for_each_entry (shard, &txns->shards, link) {
+    list_for_each_entry (shard, &txns->shards.list, base.link) {
         txns_shard_empty(shard, TXN_E_UNAVAILABLE);
-        txns_shard_release(shard, TXN_E_UNAVAILABLE);
+        shard_release(&shard->base, SHARD_E_UNAVAILABLE);
     }
 }
 
@@ -58,35 +89,15 @@ void txns_free(struct txns *txns)
     if (txns == NULL)
         return;
     struct txns_shard *shard, *following;
-    list_for_each_entry_safe (shard, following, &txns->shards, link) {
+    list_for_each_entry_safe (shard, following, &txns->shards.list, base.link) {
         if (shard->load != NULL)
             txns_load_cancel(shard->load);
         txns_shard_empty(shard, TXN_E_UNAVAILABLE);
-        assert(shard->waiting_count == 0);
-        timer_stop(&shard->timer);
-        list_remove(&shard->link);
+        shard_deinit(&shard->base);
         free(shard);
     }
     timer_stop(&txns->sweep);
     free(txns);
-}
-
-struct txns_shard *txns_shard_at(struct txns *txns, int32_t index)
-{
-    struct txns_shard *shard;
-    list_for_each_entry (shard, &txns->shards, link) {
-        if (shard->index == index)
-            return shard;
-    }
-    shard = xnew(struct txns_shard);
-    shard->txns = txns;
-    shard->index = index;
-    shard->state = TXNS_ABSENT;
-    shard->entries = MAP_NULL;
-    shard->timer = TIMER_NULL;
-    list_init(&shard->waiting);
-    list_append(&txns->shards, &shard->link);
-    return shard;
 }
 
 /* --- partitions come and go --- */
@@ -96,9 +107,9 @@ void txns_load(struct txns *txns, int32_t index, struct partition *partition,
 {
     loop_assert_owner(txns->loop);
     struct txns_shard *shard = txns_shard_at(txns, index);
-    assert(shard->state == TXNS_ABSENT && shard->entries.count == 0);
-    shard->state = TXNS_LOADING;
-    shard->partition = partition;
+    assert(shard->base.state == SHARD_ABSENT && shard->entries.count == 0);
+    shard->base.state = SHARD_LOADING;
+    shard->base.partition = partition;
     txns_load_start(shard, done, ctx);
     if (!timer_running(&txns->sweep))
         txns_sweep_start(txns);
@@ -108,12 +119,12 @@ void txns_drop(struct txns *txns, int32_t index)
 {
     loop_assert_owner(txns->loop);
     struct txns_shard *shard = txns_shard_at(txns, index);
-    if (shard->state == TXNS_ABSENT)
+    if (shard->base.state == SHARD_ABSENT)
         return;
     if (shard->load != NULL)
         txns_load_cancel(shard->load);
-    shard->state = TXNS_ABSENT;
-    shard->partition = NULL;
+    shard->base.state = SHARD_ABSENT;
+    shard->base.partition = NULL;
     if (shard->entries.count > 0)
         log_info(
             "transactions.dropped", "partition=%" PRId32 " ids=%zu", index, shard->entries.count);
@@ -131,8 +142,8 @@ static void txns_on_sweep(struct timer *timer)
     if (look_for_expired)
         txns->expired_ms = now_ms;
     struct txns_shard *shard;
-    list_for_each_entry (shard, &txns->shards, link) {
-        if (shard->state != TXNS_READY)
+    list_for_each_entry (shard, &txns->shards.list, base.link) {
+        if (shard->base.state != SHARD_READY)
             continue;
         /* A write that begins changes no table. */
         map_for_each (&shard->entries, found)
@@ -149,24 +160,22 @@ void txns_sweep_start(struct txns *txns)
 
 /* --- the way of a request --- */
 
-static void txns_op_fail(struct txns_op *op, enum txn_error error)
+static void txns_op_end(struct txns_op *op, enum txn_error error)
 {
     op->error = error;
     op->done(op);
 }
-
-static void txns_visit_next(struct txns_op *op);
 
 /* With a shard that is ready. */
 static void txns_op_run(struct txns_op *op, struct txns_shard *shard)
 {
     struct txns_entry *entry = map_get(&shard->entries, op->id);
     if (entry == NULL && op->kind != TXNS_INIT) {
-        txns_op_fail(op, TXN_E_UNKNOWN);
+        txns_op_end(op, TXN_E_UNKNOWN);
         return;
     }
     if (entry == NULL && shard->txns->entries_count >= TXNS_COUNT_MAX) {
-        txns_op_fail(op, TXN_E_UNAVAILABLE);
+        txns_op_end(op, TXN_E_UNAVAILABLE);
         return;
     }
     if (entry == NULL) {
@@ -184,129 +193,59 @@ static void txns_op_run(struct txns_op *op, struct txns_shard *shard)
     txns_entry_push(entry, op);
 }
 
-void txns_shard_release(struct txns_shard *shard, enum txn_error error)
+static enum txn_error txns_way_error(enum shard_error error)
 {
-    timer_stop(&shard->timer);
-    struct list_link waiting;
-    list_init(&waiting);
-    list_splice(&waiting, &shard->waiting);
-    shard->waiting_count = 0;
-    while (!list_empty(&waiting)) {
-        struct txns_op *op = list_entry(list_first(&waiting), struct txns_op, link);
-        list_remove(&op->link);
-        if (error != TXN_OK)
-            txns_op_fail(op, error);
-        else if (op->visiting)
-            txns_visit_next(op);
-        else
-            txns_op_run(op, shard);
+    switch (error) {
+    case SHARD_OK: return TXN_OK;
+    case SHARD_E_NO_TOPIC: return TXN_E_UNKNOWN;
+    case SHARD_E_LOADING: return TXN_E_LOADING;
+    case SHARD_E_NOT_COORDINATOR: return TXN_E_NOT_COORDINATOR;
+    case SHARD_E_UNAVAILABLE: break;
     }
+    return TXN_E_UNAVAILABLE;
 }
 
-static void txns_shard_on_timer(struct timer *timer)
+static void txns_on_arrival(struct shard_op *way)
 {
-    struct txns_shard *shard = container_of(timer, struct txns_shard, timer);
-    log_warn("transactions.waited", "partition=%" PRId32 " requests=%zu state=%s", shard->index,
-        shard->waiting_count, shard->state == TXNS_LOADING ? "loading" : "absent");
-    txns_shard_release(shard, shard->state == TXNS_LOADING ? TXN_E_LOADING : TXN_E_NOT_COORDINATOR);
-}
-
-/* False: there is no room to wait. */
-static bool txns_wait(struct txns_shard *shard, struct txns_op *op)
-{
-    if (shard->waiting_count >= TXNS_WAITING_COUNT_MAX)
-        return false;
-    list_append(&shard->waiting, &op->link);
-    shard->waiting_count++;
-    if (!timer_running(&shard->timer))
-        timer_start(&shard->timer, shard->txns->loop,
-            broker_settings(shard->txns->broker)->group.offsets_commit_timeout_ms,
-            txns_shard_on_timer);
-    return true;
-}
-
-static void txns_arrive(struct txns_op *op)
-{
-    struct txns *txns = broker_txns(op->broker);
-    loop_assert_owner(txns->loop);
-    if (txns->stopped) {
-        txns_op_fail(op, TXN_E_UNAVAILABLE);
-        return;
-    }
-    struct txns_shard *shard = txns_shard_at(txns, op->index);
-    if (shard->state == TXNS_READY)
-        txns_op_run(op, shard);
-    else if (!txns_wait(shard, op))
-        txns_op_fail(op, TXN_E_LOADING);
-}
-
-static void txns_on_arrival(struct loop_msg *msg)
-{
-    txns_arrive(container_of(msg, struct txns_op, msg));
-}
-
-static void txns_go(struct txns_op *op)
-{
-    op->index = broker_txn_partition(op->broker, op->id);
-    struct loop *home =
-        broker_topic_home(op->broker, broker_image(op->broker)->transactions, op->index);
-    if (home == loop_current())
-        txns_arrive(op);
+    struct txns_op *op = container_of(way, struct txns_op, way);
+    if (way->shard == NULL)
+        txns_op_end(op, txns_way_error(way->error));
     else
-        loop_post(home, &op->msg, txns_on_arrival);
-}
-
-static void txns_on_ensured(struct broker_call *call)
-{
-    struct txns_op *op = container_of(call, struct txns_op, call);
-    if (call->result < 0 || broker_image(op->broker)->transactions == NULL)
-        txns_op_fail(op, TXN_E_UNAVAILABLE);
-    else
-        txns_go(op);
+        txns_op_run(op, container_of(way->shard, struct txns_shard, base));
 }
 
 void txns_submit(struct txns_op *op)
 {
     op->fresh_producer_id = -1;
-    op->resumed = op->visiting = false;
+    op->resumed = false;
     op->txn = NULL;
     int32_t timeout_ms_max = broker_settings(op->broker)->producer.transaction_timeout_ms_max;
     if (op->id.size == 0) {
-        txns_op_fail(op, TXN_E_INVALID_REQUEST);
+        txns_op_end(op, TXN_E_INVALID_REQUEST);
     } else if (op->kind == TXNS_INIT && (op->timeout_ms <= 0 || op->timeout_ms > timeout_ms_max)) {
-        txns_op_fail(op, TXN_E_INVALID_TIMEOUT);
-    } else if (broker_image(op->broker)->transactions != NULL) {
-        txns_go(op);
-    } else if (op->kind == TXNS_INIT) {
-        op->call.done = txns_on_ensured;
-        broker_transactions_ensure(op->broker, &op->call);
+        txns_op_end(op, TXN_E_INVALID_TIMEOUT);
     } else {
-        txns_op_fail(op, TXN_E_UNKNOWN);
+        op->way = (struct shard_op){.broker = op->broker,
+            .kind = &txns_shards,
+            .key = op->id,
+            .create = op->kind == TXNS_INIT,
+            .run = txns_on_arrival};
+        if (shard_enter(&op->way))
+            txns_on_arrival(&op->way);
     }
 }
 
 /* --- a whole loop --- */
 
-static void txns_visit_next(struct txns_op *op)
+static void txns_on_visited(struct shard_op *way)
 {
-    struct txns *txns = broker_txns(op->broker);
-    struct txns_shard *shard;
-    list_for_each_entry (shard, &txns->shards, link) {
-        if (shard->state == TXNS_LOADING && !txns->stopped && txns_wait(shard, op))
-            return;
-    }
-    txns_op_fail(op, txns->stopped ? TXN_E_UNAVAILABLE : TXN_OK);
-}
-
-static void txns_on_visit(struct loop_msg *msg)
-{
-    txns_visit_next(container_of(msg, struct txns_op, msg));
+    txns_op_end(container_of(way, struct txns_op, way), txns_way_error(way->error));
 }
 
 void txns_visit(struct txns_op *op, unsigned loop_index)
 {
-    op->visiting = true;
-    loop_post(broker_loop(op->broker, loop_index), &op->msg, txns_on_visit);
+    op->way = (struct shard_op){.broker = op->broker, .kind = &txns_shards, .run = txns_on_visited};
+    shard_visit(&op->way, loop_index);
 }
 
 void txns_each(struct broker *broker, void (*fn)(void *ctx, const struct txn *txn), void *ctx)
@@ -314,8 +253,8 @@ void txns_each(struct broker *broker, void (*fn)(void *ctx, const struct txn *tx
     struct txns *txns = broker_txns(broker);
     loop_assert_owner(txns->loop);
     struct txns_shard *shard;
-    list_for_each_entry (shard, &txns->shards, link) {
-        if (shard->state != TXNS_READY)
+    list_for_each_entry (shard, &txns->shards.list, base.link) {
+        if (shard->base.state != SHARD_READY)
             continue;
         map_for_each (&shard->entries, found) {
             struct txns_entry *entry = found->value;

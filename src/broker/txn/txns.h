@@ -10,6 +10,7 @@
  * ended waits for its markers instead of being sent away.
  */
 #include "broker/broker.h"
+#include "broker/coordinator/shard.h"
 #include "broker/txn/txn.h"
 #include "loop/loop.h"
 
@@ -17,8 +18,6 @@ struct broker;
 struct partition;
 struct txns;
 
-/* Requests that wait for one partition's replay. */
-#define TXNS_WAITING_COUNT_MAX 10000
 /* Requests that wait for one transactional id. */
 #define TXNS_LINE_COUNT_MAX 100
 /* Ids on one loop; beyond it new ones are refused (TXN_E_UNAVAILABLE). */
@@ -63,13 +62,10 @@ struct txns_op {
     /* own */
     int64_t fresh_producer_id;
     bool resumed;
-    int32_t index;
-    struct broker_call call;
+    struct shard_op way;
     struct broker_producer_id next;
-    struct loop_msg msg;
     struct list_link link;
     struct txns_entry *entry;
-    bool visiting;
 };
 /* Any loop. */
 void txns_submit(struct txns_op *op);

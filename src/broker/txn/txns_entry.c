@@ -187,7 +187,7 @@ static void txns_entry_write(struct txns_entry *entry)
     entry->busy = true;
     entry->holds++;
     enum partition_error error =
-        txn_write_submit(write, entry->shard->partition, txns_entry_on_written, entry);
+        txn_write_submit(write, entry->shard->base.partition, txns_entry_on_written, entry);
     if (error == PARTITION_PENDING)
         return;
     txns_entry_on_write_failed(entry, error);

@@ -77,7 +77,7 @@ static void txns_load_finish(struct txns_load *load)
     struct txns_shard *shard = load->shard;
     size_t resumed_count = 0;
     shard->load = NULL;
-    shard->state = TXNS_READY;
+    shard->base.state = SHARD_READY;
     map_for_each (&shard->entries, found) {
         struct txns_entry *entry = found->value;
         resumed_count += txn_is_prepared(entry->txn);
@@ -87,9 +87,9 @@ static void txns_load_finish(struct txns_load *load)
         log_info("transactions.loaded",
             "partition=%" PRId32 " ids=%zu resumed=%zu records=%" PRIu64 " skipped=%" PRIu64
             " ms=%" PRId64,
-            shard->index, shard->entries.count, resumed_count, load->records_count,
+            shard->base.index, shard->entries.count, resumed_count, load->records_count,
             load->skipped_count, loop_now_ms(shard->txns->loop) - load->started_ms);
-    txns_shard_release(shard, TXN_OK);
+    shard_release(&shard->base, SHARD_OK);
 }
 
 static void txns_load_on_done(struct engine_replay *replay, enum engine_status status)
@@ -99,10 +99,10 @@ static void txns_load_on_done(struct engine_replay *replay, enum engine_status s
     if (shard != NULL && status == ENGINE_OK) {
         txns_load_finish(load);
     } else if (shard != NULL) {
-        log_error("transactions.load.failed", "partition=%" PRId32 " status=%d", shard->index,
+        log_error("transactions.load.failed", "partition=%" PRId32 " status=%d", shard->base.index,
             (int)status);
-        txns_drop(shard->txns, shard->index);
-        txns_shard_release(shard, TXN_E_NOT_COORDINATOR);
+        txns_drop(shard->txns, shard->base.index);
+        shard_release(&shard->base, SHARD_E_NOT_COORDINATOR);
     }
     load->done(load->ctx);
     arena_deinit(&load->scratch);
@@ -119,14 +119,14 @@ void txns_load_start(struct txns_shard *shard, void (*done)(void *ctx), void *ct
     arena_init(&load->scratch, SIZE_MAX);
     shard->load = load;
     struct part_state state;
-    partition_get_state(shard->partition, &state);
+    partition_get_state(shard->base.partition, &state);
     shard->epoch = state.leader_epoch;
     load->replay = (struct engine_replay){.from = state.log_start,
         .headers_only = false,
         .visit = txns_load_on_batch,
         .done = txns_load_on_done};
-    partition_engine(shard->partition)
-        ->ops->part_replay(partition_part(shard->partition), &load->replay);
+    partition_engine(shard->base.partition)
+        ->ops->part_replay(partition_part(shard->base.partition), &load->replay);
 }
 
 void txns_load_cancel(struct txns_load *load)

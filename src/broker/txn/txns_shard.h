@@ -2,30 +2,20 @@
 #pragma once
 /*
  * txns_shard: what is behind struct txns, shared by txns*.c alone. A shard is one partition of
- * __transaction_state as its coordinator sees it: ABSENT (not ours, or not yet) -> LOADING (replay)
- * -> READY, and back to ABSENT when the partition is lost. Requests wait in it while it is not
- * ready.
+ * __transaction_state (coordinator/shard.h).
  */
 #include "broker/txn/txn_marker.h"
 #include "broker/txn/txns.h"
-
-enum txns_shard_state { TXNS_ABSENT, TXNS_LOADING, TXNS_READY };
 
 struct txns_load;
 struct txns_mark;
 
 struct txns_shard {
-    struct list_link link; /* txns->shards */
+    struct shard base; /* of txns->shards */
     struct txns *txns;
-    int32_t index; /* partition of __transaction_state */
-    enum txns_shard_state state;
-    struct partition *partition; /* LOADING, READY */
-    int32_t epoch;               /* the coordinator's: the partition's leader epoch */
-    struct map entries;          /* id -> struct txns_entry */
-    struct txns_load *load;      /* LOADING */
-    struct list_link waiting;    /* struct txns_op */
-    size_t waiting_count;
-    struct timer timer; /* how long they may wait */
+    int32_t epoch;          /* the coordinator's: the partition's leader epoch */
+    struct map entries;     /* id -> struct txns_entry */
+    struct txns_load *load; /* LOADING */
 };
 
 /* One transactional id. Freed with its shard; a write, markers or a question on their way keep the
@@ -47,16 +37,12 @@ struct txns_entry {
 struct txns {
     struct broker *broker;
     struct loop *loop;
-    struct list_link shards;
+    struct shards shards;
     size_t entries_count;
     struct timer sweep;
     int64_t expired_ms; /* monotonic: when expired ids were last looked for */
-    bool stopped;
 };
 
-struct txns_shard *txns_shard_at(struct txns *txns, int32_t index); /* made when missing */
-/* Runs everybody who waits: with the shard when it is ready, else with the error. */
-void txns_shard_release(struct txns_shard *shard, enum txn_error error);
 int64_t txns_real_ms(const struct txns *txns);
 void txns_sweep_start(struct txns *txns);
 
