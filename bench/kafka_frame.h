@@ -13,9 +13,13 @@ enum frame_api {
     FRAME_API_FETCH = 1,
     FRAME_API_LIST_OFFSETS = 2,
     FRAME_API_METADATA = 3,
+    FRAME_API_JOIN_GROUP = 11,
     FRAME_API_HEARTBEAT = 12,
+    FRAME_API_LEAVE_GROUP = 13,
+    FRAME_API_SYNC_GROUP = 14,
     FRAME_API_API_VERSIONS = 18,
     FRAME_API_CREATE_TOPICS = 19,
+    FRAME_API_CONSUMER_GROUP_HEARTBEAT = 68,
 };
 
 // Size field (4), api key (2), version (2), correlation id (4): what differs from frame to frame.

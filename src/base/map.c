@@ -118,5 +118,9 @@ void *map_remove(struct map *map, struct slice key)
         }
     }
     map->entries[at].value = NULL;
+    /* What a rush needed is given back; far from where growing begins, so that it does not recur.
+     */
+    if (map->capacity > MAP_CAPACITY_MIN && map->count < map->capacity / 8)
+        map_resize(map, map->capacity / 2);
     return before;
 }

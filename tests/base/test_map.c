@@ -53,4 +53,27 @@ START_TEST(map_agrees_with_a_model)
 }
 END_TEST
 
-TEST_MAIN("base/map", map_finds_what_was_put, map_agrees_with_a_model)
+START_TEST(map_gives_back_what_a_rush_needed)
+{
+    enum { COUNT = 10000 };
+    static uint32_t keys[COUNT];
+    struct map map = MAP_NULL;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        keys[i] = i;
+        map_put(&map, slice_make(&keys[i], sizeof(keys[i])), &keys[i]);
+    }
+    size_t most = map.capacity;
+    ck_assert_uint_ge(most, COUNT);
+    for (uint32_t i = 0; i < COUNT - 10; i++) {
+        ck_assert_ptr_eq(map_remove(&map, slice_make(&keys[i], sizeof(keys[i]))), &keys[i]);
+        ck_assert_ptr_eq(map_get(&map, slice_make(&keys[COUNT - 1], 4)), &keys[COUNT - 1]);
+    }
+    ck_assert_uint_le(map.capacity, 128);
+    for (uint32_t i = COUNT - 10; i < COUNT; i++)
+        ck_assert_ptr_eq(map_get(&map, slice_make(&keys[i], sizeof(keys[i]))), &keys[i]);
+    map_deinit(&map);
+}
+END_TEST
+
+TEST_MAIN(
+    "base/map", map_finds_what_was_put, map_agrees_with_a_model, map_gives_back_what_a_rush_needed)

@@ -35,6 +35,17 @@ static size_t memory_used(void)
     return mallinfo2().uordblks;
 }
 
+static void load_check(int count, int64_t took_ms, size_t before, size_t most, size_t after)
+{
+    ck_assert_int_lt(took_ms, SETTLED_MS);
+#ifndef SANITIZED
+    ck_assert_uint_lt(most - before, (size_t)count * 4096);
+    ck_assert(after < before || after - before < (most - before) / 4 + (1 << 20));
+#else
+    (void)count, (void)before, (void)most, (void)after;
+#endif
+}
+
 struct load_member {
     char group[24], id[64];
     bool leads;
@@ -49,7 +60,7 @@ static void load_join(struct harness *harness, struct load_member *member, int i
     struct join_group_request *request = harness_request(harness, &join_group_api_codec);
     struct arena *arena = harness_arena(harness);
     request->group_id = slice_from_str(member->group);
-    request->member_id = SLICE_LIT("");
+    request->member_id = slice_from_str(member->id);
     request->protocol_type = SLICE_LIT("consumer");
     request->session_timeout_ms = 60000;
     request->rebalance_timeout_ms = 60000;
@@ -58,7 +69,20 @@ static void load_join(struct harness *harness, struct load_member *member, int i
     request->protocols->name = SLICE_LIT("range");
     request->protocols->metadata = SLICE_LIT("\0\0\0\0\0\1\0\1t\0\0\0\0");
     member->call =
-        harness_send(harness, &join_group_api_codec, 3, request, (uint64_t)(index % 64 + 1));
+        harness_send(harness, &join_group_api_codec, 4, request, (uint64_t)(index % 64 + 1));
+}
+
+/* All ask for their ids at once, and come back with them. */
+static void load_announced(struct harness *harness, struct load_member *members, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const struct join_group_response *response = harness_wait(members[i].call, WAIT_MS);
+        ck_assert_ptr_nonnull(response);
+        ck_assert_int_eq(response->error_code, KAFKA_ERROR_MEMBER_ID_REQUIRED);
+        snprintf(members[i].id, sizeof(members[i].id), "%.*s", SLICE_FMT(response->member_id));
+    }
+    for (int i = 0; i < count; i++)
+        load_join(harness, &members[i], i);
 }
 
 static void load_joined(struct harness *harness, struct load_member *members, int count)
@@ -67,7 +91,6 @@ static void load_joined(struct harness *harness, struct load_member *members, in
         const struct join_group_response *response = harness_wait(members[i].call, WAIT_MS);
         ck_assert_ptr_nonnull(response);
         ck_assert_int_eq(response->error_code, KAFKA_ERROR_NONE);
-        snprintf(members[i].id, sizeof(members[i].id), "%.*s", SLICE_FMT(response->member_id));
         members[i].leads = slice_equal(response->leader, response->member_id);
     }
     (void)harness;
@@ -124,6 +147,7 @@ static void load_classic(int size, const char *what)
         snprintf(members[i].group, sizeof(members[i].group), "g-%d", i / size);
         load_join(harness, &members[i], i);
     }
+    load_announced(harness, members, count);
     load_joined(harness, members, count);
     load_sync(harness, members, count);
     int64_t took_ms = now_ms() - start_ms;
@@ -134,11 +158,7 @@ static void load_classic(int size, const char *what)
     size_t after = memory_used();
     fprintf(stderr, "# %s: %d members, %d a group: settled in %ld ms; %zu, then %zu bytes more\n",
         what, count, size, (long)took_ms, most - before, after - before);
-    ck_assert_int_lt(took_ms, SETTLED_MS);
-#ifndef SANITIZED
-    ck_assert_uint_lt(most - before, (size_t)count * 4096);
-    ck_assert(after < before || after - before < (most - before) / 4 + (1 << 20));
-#endif
+    load_check(count, took_ms, before, most, after);
     free(members);
     harness_free(harness);
 }
@@ -178,16 +198,37 @@ static void load_consumer_joined(struct load_member *member)
     consumer_take(&member->consumer, response);
 }
 
+/* What they own is partitions that the answer named: consumer_beat's. */
+static void load_consumer_beat(struct harness *harness, struct load_member *member, int index)
+{
+    struct consumer_group_heartbeat_request *request =
+        consumer_beat_request(harness, member->group, &member->consumer, member->consumer.assigned);
+    member->call = harness_send(
+        harness, &consumer_group_heartbeat_api_codec, 1, request, (uint64_t)(index % 64 + 1));
+}
+
+/* A heartbeat of each, all on their way at once. */
 static int load_consumer_round(struct harness *harness, struct load_member *members, int count)
 {
     int owned = 0;
+    for (int i = 0; i < count; i++)
+        load_consumer_beat(harness, &members[i], i);
     for (int i = 0; i < count; i++) {
-        consumer_beat(
-            harness, members[i].group, &members[i].consumer, members[i].consumer.assigned);
-        ck_assert_int_eq(members[i].consumer.error, KAFKA_ERROR_NONE);
+        load_consumer_joined(&members[i]);
         owned += members[i].consumer.assigned;
     }
     return owned;
+}
+
+static void load_consumer_leave(struct harness *harness, struct load_member *members, int count)
+{
+    for (int i = 0; i < count; i++) {
+        members[i].consumer.epoch = -1;
+        members[i].consumer.assigned = -1;
+        load_consumer_beat(harness, &members[i], i);
+    }
+    for (int i = 0; i < count; i++)
+        load_consumer_joined(&members[i]);
 }
 
 static void load_consumer(int size)
@@ -196,6 +237,8 @@ static void load_consumer(int size)
     struct harness *harness = load_harness();
     calls_topic(harness, "t", PARTITIONS);
     struct load_member *members = xnew_n(struct load_member, (size_t)count);
+    harness_forget(harness);
+    size_t before = memory_used();
     int64_t start_ms = now_ms();
     for (int i = 0; i < count; i++) {
         snprintf(members[i].group, sizeof(members[i].group), "g-%d", i / size);
@@ -205,14 +248,22 @@ static void load_consumer(int size)
     }
     for (int i = 0; i < count; i++)
         load_consumer_joined(&members[i]);
-    int64_t took_ms = now_ms() - start_ms;
-    int groups = count / size + 1, rounds = 1;
-    while (load_consumer_round(harness, members, count) < (groups - 1) * PARTITIONS && rounds < 9)
+    int64_t joined_ms = now_ms() - start_ms;
+    int groups = count / size, rounds = 1;
+    while (load_consumer_round(harness, members, count) < groups * PARTITIONS && rounds < 9)
         rounds++;
-    fprintf(stderr, "# consumer: %d members, %d a group: joined in %ld ms, settled in %ld ms\n",
-        count, size, (long)took_ms, (long)(now_ms() - start_ms));
+    int64_t took_ms = now_ms() - start_ms;
+    harness_forget(harness);
+    size_t most = memory_used();
+    load_consumer_leave(harness, members, count);
+    harness_forget(harness);
+    size_t after = memory_used();
+    fprintf(stderr,
+        "# consumer: %d members, %d a group: joined in %ld ms, settled in %ld ms; %zu, then %zu "
+        "bytes more\n",
+        count, size, (long)joined_ms, (long)took_ms, most - before, after - before);
     ck_assert_int_lt(rounds, 9);
-    ck_assert_int_lt(took_ms, SETTLED_MS);
+    load_check(count, took_ms, before, most, after);
     free(members);
     harness_free(harness);
 }

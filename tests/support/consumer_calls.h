@@ -75,8 +75,7 @@ static inline void consumer_join(
     consumer_do(harness, call, request);
 }
 
-/* Says that it has the first `owned` of what it was assigned; < 0: says nothing. */
-static inline void consumer_beat(
+static inline struct consumer_group_heartbeat_request *consumer_beat_request(
     struct harness *harness, const char *group, struct consumer_call *call, int32_t owned)
 {
     struct consumer_group_heartbeat_request *request = consumer_request(harness, group, call);
@@ -88,7 +87,14 @@ static inline void consumer_beat(
         request->topic_partitions->partitions = call->partitions;
         request->topic_partitions->partitions_count = owned;
     }
-    consumer_do(harness, call, request);
+    return request;
+}
+
+/* Says that it has the first `owned` of what it was assigned; < 0: says nothing. */
+static inline void consumer_beat(
+    struct harness *harness, const char *group, struct consumer_call *call, int32_t owned)
+{
+    consumer_do(harness, call, consumer_beat_request(harness, group, call, owned));
 }
 
 static inline int16_t consumer_commit(

@@ -14,8 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Members that were given an id and have not come back with it yet, per group. */
-#define GROUP_PENDING_COUNT_MAX 4096
+/* Members that were given an id and have not come back with it yet, per group: ten thousand may
+ * come at once. */
+#define GROUP_PENDING_COUNT_MAX 32768
 /* The join-coalescing window is extended at most this often while members keep arriving. */
 #define GROUP_JOIN_WINDOWS_MAX 4
 
