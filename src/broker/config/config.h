@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 /*
- * config: one table of every key (name, type, default in each profile, range, scope, text) and the
- * values parsed from it. From the table come server.properties parsing, --print-config,
- * DescribeConfigs, the checks of AlterConfigs, and docs/configuration.md. Parsed structs are
- * immutable once published.
+ * config: one table of every key, made from keys.txt (name, type, default in each profile, range,
+ * scope, text) and the values parsed from it. From the table come server.properties parsing,
+ * --print-config, DescribeConfigs, the checks of AlterConfigs, and docs/configuration.md. Parsed
+ * structs are immutable once published.
  */
 #include "base/arena.h"
 #include "base/map.h"
