@@ -240,12 +240,16 @@ static void describe_group_key(
 {
     const struct config_key *key = group_key_row(group_key);
     const struct config_key *broker_key =
-        config_key_find(slice_from_str(key->broker_key), CONFIG_SCOPE_BROKER);
+        key->broker_key == NULL
+            ? NULL
+            : config_key_find(slice_from_str(key->broker_key), CONFIG_SCOPE_BROKER);
     const struct group_settings *settings = &broker_settings(request_broker(describe->req))->group;
-    bool set = config != NULL && config->values[group_key] >= 0;
-    struct slice value = arena_printf(describe_arena(describe), "%d",
-        (int)group_overrides_effective(config, settings, group_key));
+    bool set = config != NULL && config->values.numbers[group_key] >= 0;
+    struct slice value = group_value_text(config == NULL ? NULL : &config->values, group_key,
+        group_overrides_effective(config, settings, group_key), describe_arena(describe));
     int8_t source = set ? (int8_t)CONFIGS_SOURCE_DYNAMIC_GROUP
+                    : broker_key == NULL
+                        ? (int8_t)CONFIGS_SOURCE_DEFAULT
                         : configs_source_code(config_get(describe->config, broker_key).source);
     struct describe_configs_response_config *answer =
         config_add(describe, key, (struct configs_entry){value, source});
@@ -254,7 +258,10 @@ static void describe_group_key(
     if (set)
         answer->synonyms[answer->synonyms_count++] = (struct describe_configs_response_synonym){
             .name = answer->name, .value = value, .source = CONFIGS_SOURCE_DYNAMIC_GROUP};
-    synonyms_of_broker_key(describe, answer, broker_key);
+    if (broker_key != NULL)
+        synonyms_of_broker_key(describe, answer, broker_key);
+    else
+        synonym_add(describe, answer, key, key->value_default, CONFIGS_SOURCE_DEFAULT);
 }
 
 /* Any name will do: groups are configured before they exist. */

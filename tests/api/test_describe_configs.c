@@ -146,7 +146,7 @@ START_TEST(describe_group)
 {
     const struct describe_configs_response_result *result = describe(4, 32, "g", NULL);
     ck_assert_int_eq(result->error_code, KAFKA_ERROR_NONE);
-    ck_assert_int_eq(result->configs_count, 2);
+    ck_assert_int_eq(result->configs_count, 10);
     const struct describe_configs_response_config *found =
         describe(4, 32, "g", "consumer.heartbeat.interval.ms")->configs;
     ck_assert_slice(found->value, "1000");

@@ -162,13 +162,48 @@ START_TEST(incremental_group_refusals)
         "its type is not LIST");
     refused("g", SET, "consumer.session.timeout", "1", KAFKA_ERROR_INVALID_CONFIG,
         "Unknown group config name: consumer.session.timeout");
-    refused("g", SET, "share.session.timeout.ms", "50000", KAFKA_ERROR_INVALID_CONFIG,
-        "this broker serves no share groups");
+    refused("g", SET, "share.assignment.interval.ms", "1", KAFKA_ERROR_INVALID_CONFIG,
+        "partitions are assigned at once");
     accepted(32, "g", SET, "consumer.heartbeat.interval.ms", "9000");
     refused("g", SET, "consumer.session.timeout.ms", "9000", KAFKA_ERROR_INVALID_CONFIG,
         "consumer.session.timeout.ms must be greater than consumer.heartbeat.interval.ms");
     accepted(32, "g", DELETE, "no.such.key", NULL);
     ck_assert_configured(32, "g", "consumer.session.timeout.ms", "45000");
+}
+END_TEST
+
+START_TEST(incremental_share_group)
+{
+    ck_assert_configured(32, "g", "share.auto.offset.reset", "latest");
+    ck_assert_configured(32, "g", "share.isolation.level", "read_uncommitted");
+    ck_assert_configured(32, "g", "share.renew.acknowledge.enable", "true");
+    ck_assert_configured(32, "g", "share.partition.max.record.locks", "2000");
+    accepted(32, "g", SET, "share.auto.offset.reset", "by_duration:PT1H");
+    accepted(32, "g", SET, "share.isolation.level", "read_committed");
+    accepted(32, "g", SET, "share.record.lock.duration.ms", "1500");
+    accepted(32, "g", SET, "share.delivery.count.limit", "7");
+    harness_restart(harness, NULL);
+    ck_assert_configured(32, "g", "share.auto.offset.reset", "by_duration:PT1H");
+    ck_assert_configured(32, "g", "share.isolation.level", "read_committed");
+    ck_assert_configured(32, "g", "share.record.lock.duration.ms", "1500");
+    ck_assert_configured(32, "g", "share.delivery.count.limit", "7");
+    ck_assert_int_eq(configured(harness, 32, "g", "share.isolation.level")->config_source, 8);
+    ck_assert_int_eq(configured(harness, 32, "h", "share.isolation.level")->config_source, 5);
+    refused("g", SET, "share.auto.offset.reset", "soon", KAFKA_ERROR_INVALID_CONFIG,
+        "The value must be either 'earliest', 'latest' or of the format");
+    refused(
+        "g", SET, "share.isolation.level", "read", KAFKA_ERROR_INVALID_CONFIG, "read_committed");
+    refused(
+        "g", SET, "share.renew.acknowledge.enable", "maybe", KAFKA_ERROR_INVALID_CONFIG, "true");
+    refused("g", SET, "share.delivery.count.limit", "11", KAFKA_ERROR_INVALID_CONFIG,
+        "share.delivery.count.limit must be less than or equal to "
+        "group.share.max.delivery.count.limit");
+    refused("g", SET, "share.partition.max.record.locks", "99", KAFKA_ERROR_INVALID_CONFIG, "100");
+    refused("g", SET, "share.session.timeout.ms", "5999", KAFKA_ERROR_INVALID_CONFIG,
+        "group.share.min.session.timeout.ms");
+    accepted(32, "g", SET, "share.heartbeat.interval.ms", "9000");
+    refused("g", SET, "share.session.timeout.ms", "9000", KAFKA_ERROR_INVALID_CONFIG,
+        "share.session.timeout.ms must be greater than share.heartbeat.interval.ms");
 }
 END_TEST
 
@@ -194,4 +229,5 @@ END_TEST
 
 TEST_MAIN_FIXTURE("api/incremental_alter_configs", setup, teardown, incremental_set_and_delete,
     incremental_lists, incremental_refusals, incremental_broker_defaults_reach_topics,
-    incremental_group, incremental_group_refusals, incremental_group_reaches_members)
+    incremental_group, incremental_group_refusals, incremental_share_group,
+    incremental_group_reaches_members)

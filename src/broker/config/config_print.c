@@ -114,7 +114,7 @@ void config_print_reference(struct buffer *buffer)
     print_table(buffer, "Topic keys without effect", "Accepted, checked, stored and shown.",
         CONFIG_SCOPE_TOPIC, CONFIG_SCOPE_IGNORED);
     print_table(buffer, "Group keys",
-        "Set for a single group of the newer protocol (KIP-848), which need not exist yet; in effect\n"
+        "Set for a single group (consumer: KIP-848, share: KIP-932), which need not exist yet; in effect\n"
         "from its members' next heartbeat.",
         CONFIG_SCOPE_GROUP, 0);
     print_table(buffer, "Broker keys without effect",

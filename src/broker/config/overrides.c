@@ -232,8 +232,9 @@ bool overrides_resolve_broker(struct topics_op *op, const struct config *config,
 static const struct {
     const char *prefix, *reason;
 } group_keys_refused[] = {
-    {"share.", "this broker serves no share groups"},
-    {"errors.deadletterqueue.", "this broker serves no share groups"},
+    {"errors.deadletterqueue.", "records that are given up are not kept elsewhere"},
+    {"share.assignment.interval.ms", "partitions are assigned at once when members change"},
+    {"share.assignor.offload.enable", "partitions are assigned at once when members change"},
     {"streams.", "this broker serves no streams groups"},
     {"consumer.assignment.interval.ms", "partitions are assigned at once when members change"},
     {"consumer.assignor.offload.enable", "partitions are assigned at once when members change"},
@@ -252,10 +253,10 @@ static bool refuse_group_key(struct topics_op *op, struct slice name)
 }
 
 static bool group_overrides_apply(
-    struct topics_op *op, const struct topics_config *change, int32_t values[GROUP_KEYS_COUNT])
+    struct topics_op *op, const struct topics_config *change, struct group_values *values)
 {
     const struct config_key *row = config_key_find(change->name, CONFIG_SCOPE_GROUP);
-    struct slice value;
+    struct slice value, reason;
     if (row == NULL && change->op == TOPICS_CONFIG_DELETE)
         return true; /* it is not set */
     if (row == NULL)
@@ -264,49 +265,67 @@ static bool group_overrides_apply(
         return false;
     enum group_key key = group_key_of(row);
     assert(key < GROUP_KEYS_COUNT);
-    values[key] = -1;
-    if (!slice_is_null(value))
-        values[key] = (int32_t)strtol(
-            (const char *)arena_printf(op->arena, "%.*s", SLICE_FMT(value)).data, NULL, 10);
+    values->numbers[key] = -1;
+    if (!slice_is_null(value) && !group_value_set(values, key, value, op->arena, &reason))
+        return refuse(op, TOPICS_CONFIG_INVALID, reason);
     return true;
 }
 
-/* Kafka's order of checks: the heartbeat, the session, both together. */
-static bool group_values_consistent(struct topics_op *op, const struct group_settings *settings,
-    const int32_t values[GROUP_KEYS_COUNT])
+static bool group_value_in_range(
+    struct topics_op *op, const struct group_settings *settings, enum group_key key, int32_t number)
 {
+    const struct config_key *row = group_key_row(key);
+    struct group_key_range range = group_key_range(settings, key);
+    if (row->broker_key == NULL || (number >= range.min && number <= range.max))
+        return true;
+    bool low = number < range.min;
+    size_t kind = strcspn(row->name, "."); /* consumer.x.y: group.consumer.min.x.y */
+    return refuse(op, TOPICS_CONFIG_INVALID,
+        arena_printf(op->arena, "%s must be %s than or equal to group.%.*s.%s%s (%" PRId32 ").",
+            row->name, low ? "greater" : "less", (int)kind, row->name, low ? "min" : "max",
+            row->name + kind, low ? range.min : range.max));
+}
+
+static bool group_session_exceeds(struct topics_op *op, const struct group_overrides *config,
+    const struct group_settings *settings, enum group_key session, enum group_key heartbeat)
+{
+    if (group_overrides_effective(config, settings, session) >
+        group_overrides_effective(config, settings, heartbeat))
+        return true;
+    return refuse(op, TOPICS_CONFIG_INVALID,
+        arena_printf(op->arena, "%s must be greater than %s", group_key_row(session)->name,
+            group_key_row(heartbeat)->name));
+}
+
+/* Kafka's order of checks: the heartbeat, the session, the rest, then both together. */
+static bool group_values_consistent(
+    struct topics_op *op, const struct group_settings *settings, const struct group_values *values)
+{
+    static const enum group_key order[] = {GROUP_KEY_HEARTBEAT_MS, GROUP_KEY_SESSION_MS,
+        GROUP_KEY_SHARE_HEARTBEAT_MS, GROUP_KEY_SHARE_SESSION_MS, GROUP_KEY_SHARE_LOCK_MS,
+        GROUP_KEY_SHARE_DELIVERIES_MAX, GROUP_KEY_SHARE_LOCKS_MAX};
     bool set = false;
-    for (int i = GROUP_KEYS_COUNT - 1; i >= 0; i--) {
-        enum group_key key = (enum group_key)i;
-        const char *name = group_key_row(key)->name;
-        struct group_key_range range = group_key_range(settings, key);
-        if (values[key] < 0)
-            continue;
-        set = true;
-        if (values[key] < range.min || values[key] > range.max)
-            return refuse(op, TOPICS_CONFIG_INVALID,
-                arena_printf(op->arena,
-                    "%s must be %s than or equal to group.consumer.%s.%s (%" PRId32 ").", name,
-                    values[key] < range.min ? "greater" : "less",
-                    values[key] < range.min ? "min" : "max", name + strlen("consumer."),
-                    values[key] < range.min ? range.min : range.max));
+    for (size_t i = 0; i < ARRAY_COUNT(order); i++) {
+        int32_t number = values->numbers[order[i]];
+        set |= number >= 0;
+        if (number >= 0 && !group_value_in_range(op, settings, order[i], number))
+            return false;
     }
+    if (!set)
+        return true;
     struct group_overrides *config = group_overrides_new(op->name, values);
-    int32_t session = group_overrides_effective(config, settings, GROUP_KEY_SESSION_MS);
-    int32_t heartbeat = group_overrides_effective(config, settings, GROUP_KEY_HEARTBEAT_MS);
+    bool fine =
+        group_session_exceeds(op, config, settings, GROUP_KEY_SESSION_MS, GROUP_KEY_HEARTBEAT_MS) &&
+        group_session_exceeds(
+            op, config, settings, GROUP_KEY_SHARE_SESSION_MS, GROUP_KEY_SHARE_HEARTBEAT_MS);
     ref_put(&config->ref);
-    if (set && session <= heartbeat)
-        return refuse(op, TOPICS_CONFIG_INVALID,
-            SLICE_LIT("consumer.session.timeout.ms must be greater than "
-                      "consumer.heartbeat.interval.ms"));
-    return true;
+    return fine;
 }
 
 bool overrides_resolve_group(struct topics_op *op, const struct group_overrides *current,
-    const struct broker_settings *settings, int32_t ret_values[GROUP_KEYS_COUNT])
+    const struct broker_settings *settings, struct group_values *ret_values)
 {
-    for (int key = 0; key < GROUP_KEYS_COUNT; key++)
-        ret_values[key] = current == NULL || op->replace ? -1 : current->values[key];
+    *ret_values = current == NULL || op->replace ? GROUP_VALUES_NULL : current->values;
     for (size_t i = 0; i < op->configs_count; i++) {
         if (!name_is_new(op, i) || !group_overrides_apply(op, &op->configs[i], ret_values))
             return false;

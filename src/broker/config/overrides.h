@@ -17,4 +17,4 @@ bool overrides_resolve_broker(struct topics_op *op, const struct config *config,
     enum config_source source, struct config **ret_config);
 /* The values of a group (`current`: its present ones, may be NULL) with the operation applied. */
 bool overrides_resolve_group(struct topics_op *op, const struct group_overrides *current,
-    const struct broker_settings *settings, int32_t ret_values[GROUP_KEYS_COUNT]);
+    const struct broker_settings *settings, struct group_values *ret_values);

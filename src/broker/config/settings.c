@@ -115,6 +115,31 @@ static void settings_load_consumer(struct group_settings *group, const struct co
         strstr(get_text(config, "group.coordinator.rebalance.protocols"), "consumer") != NULL;
 }
 
+static struct group_key_range settings_range(
+    const struct config *config, const char *key, const char *key_min, const char *key_max)
+{
+    return (struct group_key_range){.value_default = get_int32(config, key),
+        .min = get_int32(config, key_min),
+        .max = get_int32(config, key_max)};
+}
+
+static void settings_load_share(struct group_settings *group, const struct config *config)
+{
+    group->share_enabled = get_int32(config, "odradek.share.version") > 0;
+    group->share_size_max = get_int32(config, "group.share.max.size");
+    group->share_sessions_max = get_int32(config, "group.share.max.share.sessions");
+    group->share_session_ms = settings_range(config, "group.share.session.timeout.ms",
+        "group.share.min.session.timeout.ms", "group.share.max.session.timeout.ms");
+    group->share_heartbeat_ms = settings_range(config, "group.share.heartbeat.interval.ms",
+        "group.share.min.heartbeat.interval.ms", "group.share.max.heartbeat.interval.ms");
+    group->share_lock_ms = settings_range(config, "group.share.record.lock.duration.ms",
+        "group.share.min.record.lock.duration.ms", "group.share.max.record.lock.duration.ms");
+    group->share_deliveries_max = settings_range(config, "group.share.delivery.count.limit",
+        "group.share.min.delivery.count.limit", "group.share.max.delivery.count.limit");
+    group->share_locks_max = settings_range(config, "group.share.partition.max.record.locks",
+        "group.share.min.partition.max.record.locks", "group.share.max.partition.max.record.locks");
+}
+
 static void settings_load_groups(struct broker_settings *settings, const struct config *config)
 {
     settings->group = (struct group_settings){
@@ -143,6 +168,7 @@ static void settings_load_groups(struct broker_settings *settings, const struct 
         .consumer_size_max = get_int32(config, "group.consumer.max.size"),
     };
     settings_load_consumer(&settings->group, config);
+    settings_load_share(&settings->group, config);
 }
 
 static void settings_load_cleaner(struct broker_settings *settings, const struct config *config)

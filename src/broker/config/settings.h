@@ -19,6 +19,11 @@ struct listener_settings {
     uint16_t advertised_port; /* 0: the bound one */
 };
 
+/* A key of groups: what holds where a group has no value of its own, and what it may be. */
+struct group_key_range {
+    int32_t value_default, min, max;
+};
+
 struct group_settings {
     int32_t session_timeout_ms_min, session_timeout_ms_max;
     int32_t initial_rebalance_delay_ms;
@@ -43,6 +48,12 @@ struct group_settings {
     int consumer_assignor_default; /* one of them */
     bool consumer_enabled;         /* group.coordinator.rebalance.protocols */
     bool consumer_upgrade, consumer_downgrade;
+    /* share groups (KIP-932) */
+    bool share_enabled; /* odradek.share.version */
+    int32_t share_size_max;
+    int32_t share_sessions_max; /* group.share.max.share.sessions, of all loops together */
+    struct group_key_range share_session_ms, share_heartbeat_ms, share_lock_ms;
+    struct group_key_range share_deliveries_max, share_locks_max;
 };
 
 struct fetch_settings {

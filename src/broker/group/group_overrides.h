@@ -17,13 +17,30 @@
 enum group_key {
     GROUP_KEY_SESSION_MS,
     GROUP_KEY_HEARTBEAT_MS,
+    GROUP_KEY_SHARE_SESSION_MS,
+    GROUP_KEY_SHARE_HEARTBEAT_MS,
+    GROUP_KEY_SHARE_LOCK_MS,        /* share.record.lock.duration.ms */
+    GROUP_KEY_SHARE_DELIVERIES_MAX, /* share.delivery.count.limit */
+    GROUP_KEY_SHARE_LOCKS_MAX,      /* share.partition.max.record.locks */
+    GROUP_KEY_SHARE_RESET,          /* enum group_reset */
+    GROUP_KEY_SHARE_COMMITTED,      /* share.isolation.level; 1: read_committed */
+    GROUP_KEY_SHARE_RENEW,          /* share.renew.acknowledge.enable; 0 or 1 */
     GROUP_KEYS_COUNT,
+};
+
+/* share.auto.offset.reset: where a share group starts in a partition that it comes to. */
+enum group_reset { GROUP_RESET_LATEST, GROUP_RESET_EARLIEST, GROUP_RESET_BY_DURATION };
+#define GROUP_RESET_SIZE_MAX 63 /* bytes of its text */
+
+struct group_values {
+    int32_t numbers[GROUP_KEYS_COUNT];    /* < 0: not set */
+    char reset[GROUP_RESET_SIZE_MAX + 1]; /* as it was set; for GROUP_RESET_BY_DURATION */
 };
 
 struct group_overrides {
     struct ref ref;
     char *name;
-    int32_t values[GROUP_KEYS_COUNT]; /* < 0: not set */
+    struct group_values values;
 };
 
 struct group_configs {
@@ -31,18 +48,25 @@ struct group_configs {
     struct map by_name; /* name -> struct group_overrides *, a reference each */
 };
 
-/* What the broker's own keys say about a key of groups. */
-struct group_key_range {
-    int32_t value_default, min, max;
-};
-
 /* The table's row of a key; GROUP_KEYS_COUNT when the row is no key of groups. */
 const struct config_key *group_key_row(enum group_key key);
 enum group_key group_key_of(const struct config_key *row);
+/* What the broker's own keys say about it; of those without limits only the default matters. */
+struct group_key_range group_key_range(const struct group_settings *settings, enum group_key key);
+
+/* --- values --- */
+#define GROUP_VALUES_NULL ((struct group_values){.numbers = {[0 ... GROUP_KEYS_COUNT - 1] = -1}})
+/* False: it is none for this key; *ret_reason (arena) says why. */
+bool group_value_set(struct group_values *values, enum group_key key, struct slice text,
+    struct arena *arena, struct slice *ret_reason);
+/* A number as the key's values are written. */
+struct slice group_value_text(
+    const struct group_values *values, enum group_key key, int32_t number, struct arena *arena);
+/* earliest, latest, by_duration:<ISO 8601, not negative>; *ret_duration_ms is 0 for the others. */
+bool group_reset_parse(struct slice text, enum group_reset *ret_reset, int64_t *ret_duration_ms);
 
 /* A copy of the values; one reference. */
-struct group_overrides *group_overrides_new(
-    struct slice name, const int32_t values[GROUP_KEYS_COUNT]);
+struct group_overrides *group_overrides_new(struct slice name, const struct group_values *values);
 bool group_overrides_is_empty(const struct group_overrides *config);
 /* As stored in meta. NULL when the bytes are no configuration of a group. */
 void group_overrides_encode(const struct group_overrides *config, struct buffer *buffer);
@@ -62,23 +86,25 @@ static inline const struct group_overrides *group_configs_find(
     return configs == NULL ? NULL : map_get(&configs->by_name, name);
 }
 
-static inline struct group_key_range group_key_range(
-    const struct group_settings *settings, enum group_key key)
-{
-    if (key == GROUP_KEY_SESSION_MS)
-        return (struct group_key_range){settings->consumer_session_timeout_ms,
-            settings->consumer_session_timeout_ms_min, settings->consumer_session_timeout_ms_max};
-    return (struct group_key_range){settings->consumer_heartbeat_ms,
-        settings->consumer_heartbeat_ms_min, settings->consumer_heartbeat_ms_max};
-}
-
 /* What is in effect for a group; `config` NULL: the broker's default. The range wins over a value
  * that was set when it was wider. */
 static inline int32_t group_overrides_effective(
     const struct group_overrides *config, const struct group_settings *settings, enum group_key key)
 {
     struct group_key_range range = group_key_range(settings, key);
-    bool set = config != NULL && config->values[key] >= 0;
-    int32_t value = set ? config->values[key] : range.value_default;
+    bool set = config != NULL && config->values.numbers[key] >= 0;
+    int32_t value = set ? config->values.numbers[key] : range.value_default;
     return value < range.min ? range.min : value > range.max ? range.max : value;
+}
+
+/* Where a share group starts in a partition that is new to it. */
+static inline enum group_reset group_reset_effective(const struct group_overrides *config,
+    const struct group_settings *settings, int64_t *ret_duration_ms)
+{
+    enum group_reset reset =
+        (enum group_reset)group_overrides_effective(config, settings, GROUP_KEY_SHARE_RESET);
+    *ret_duration_ms = 0;
+    if (reset == GROUP_RESET_BY_DURATION)
+        group_reset_parse(slice_from_str(config->values.reset), &reset, ret_duration_ms);
+    return reset;
 }

@@ -464,13 +464,13 @@ static bool group_name_allowed(const struct draft *draft, struct topics_op *op)
 
 static void apply_configure_group(struct draft *draft, struct topics_op *op)
 {
-    int32_t values[GROUP_KEYS_COUNT];
+    struct group_values values;
     if (!group_name_allowed(draft, op) ||
         !overrides_resolve_group(
-            op, group_configs_find(draft->groups, op->name), draft->settings, values) ||
+            op, group_configs_find(draft->groups, op->name), draft->settings, &values) ||
         op->validate_only)
         return;
-    struct group_overrides *config = group_overrides_new(op->name, values);
+    struct group_overrides *config = group_overrides_new(op->name, &values);
     struct draft_change *change = draft_config_change(draft, GROUP_CONFIG_PREFIX, op->name);
     if (!group_overrides_is_empty(config))
         group_overrides_encode(config, &change->value);
