@@ -239,6 +239,17 @@ struct group_overrides *group_overrides_decode(struct slice name, struct slice b
     return reader_ok(&reader) ? group_overrides_new(name, &values) : NULL;
 }
 
+enum group_reset group_reset_effective(const struct group_overrides *config,
+    const struct group_settings *settings, int64_t *ret_duration_ms)
+{
+    enum group_reset reset =
+        (enum group_reset)group_overrides_effective(config, settings, GROUP_KEY_SHARE_RESET);
+    *ret_duration_ms = 0;
+    if (config != NULL && reset == GROUP_RESET_BY_DURATION)
+        group_reset_parse(slice_from_str(config->values.reset), &reset, ret_duration_ms);
+    return reset;
+}
+
 /* --- all of them --- */
 
 static void group_configs_free(struct ref *ref)

@@ -98,13 +98,5 @@ static inline int32_t group_overrides_effective(
 }
 
 /* Where a share group starts in a partition that is new to it. */
-static inline enum group_reset group_reset_effective(const struct group_overrides *config,
-    const struct group_settings *settings, int64_t *ret_duration_ms)
-{
-    enum group_reset reset =
-        (enum group_reset)group_overrides_effective(config, settings, GROUP_KEY_SHARE_RESET);
-    *ret_duration_ms = 0;
-    if (reset == GROUP_RESET_BY_DURATION)
-        group_reset_parse(slice_from_str(config->values.reset), &reset, ret_duration_ms);
-    return reset;
-}
+enum group_reset group_reset_effective(const struct group_overrides *config,
+    const struct group_settings *settings, int64_t *ret_duration_ms);
