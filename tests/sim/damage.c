@@ -109,14 +109,12 @@ static void damage_note(struct damage *damage)
 
 /* --- one damaged directory --- */
 
-/* Where the log starts is in a file of Kafka's format, without a checksum: a larger number in it
- * takes records away. And with the identity file of a topic of the same name that was deleted, a
- * directory is what is left of that. */
+/* With the identity file of a topic of the same name that was deleted, a directory is what is left
+ * of that. */
 static bool damage_may_cost(const struct damage *damage)
 {
     const char *path = damage->file == NULL ? "" : damage->file->path;
-    return strstr(path, "log-start-offset-checkpoint") != NULL ||
-           (damage->outdated && strstr(path, "partition.metadata") != NULL);
+    return damage->outdated && strstr(path, "partition.metadata") != NULL;
 }
 
 /* How many batches of the log have bytes in [from, to). */

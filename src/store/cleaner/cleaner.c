@@ -309,7 +309,10 @@ static void pass_done(struct part_task *base)
                !cleaner_sources_there(&work->pass)) {
         part_task_submit(part, base, true, discard_run, discard_done);
     } else {
+        const struct cleaner_source *last = &work->pass.sources[work->pass.n_sources - 1];
         part->swapping = true;
+        if (last->end > part->gaps_end)
+            part->gaps_end = last->end;
         part_mark(part);
         part_task_submit(part, base, false, swap_run, swap_done);
     }

@@ -13,6 +13,13 @@
  * goes on at the next valid batch, and when there is none, the segment stays as it is and a new one
  * starts behind it. A log that ends before its recovery point has lost what was promised: it goes
  * on at the recovery point, because an offset must not hold a second value.
+ *
+ * What lies below the log start is nothing that could be lost, so the log start is a recovery
+ * point, too: after a power failure some of the files there may be back, and the missing ones
+ * between them are no hole. Nothing is deleted because of it here; retention does that.
+ *
+ * Recovery point and log start are weak when only files without a checksum tell them: then a log
+ * that is whole and shorter is believed instead.
  */
 #include "store/integrity/recovery.h"
 
@@ -186,7 +193,8 @@ static int scan_judge(struct scan *scan, const struct batch_header *header)
         scan->fault = "its offset goes back or too far";
     else if (batch_last_offset(header) < scan->recovery->recovery_point)
         return 0; /* was judged in an earlier life */
-    else if (header->base_offset > expected && scan->expected >= 0 && !scan->recovery->compacted)
+    else if (header->base_offset > expected && scan->expected >= 0 &&
+             segment->base >= scan->recovery->gaps_end)
         scan->fault = "its offset does not follow the one before";
     else {
         int r = scan_crc(scan, scan->pos, header);
@@ -406,24 +414,6 @@ static int recovery_remove_behind(struct recovery *recovery, struct segment *seg
     return 0;
 }
 
-/* Files wholly below the log start: a power failure may have brought some of them back, and the
- * missing ones between them are no hole. */
-static int recovery_remove_before(struct recovery *recovery)
-{
-    for (;;) {
-        struct list_link *first = list_first(&recovery->segments);
-        if (first == NULL || first->next == &recovery->segments ||
-            list_entry(first->next, struct segment, link)->base > recovery->log_start)
-            return 0;
-        struct segment *doomed = list_entry(first, struct segment, link);
-        int r = segment_unlink(recovery->env, recovery->dir, doomed->base);
-        if (r < 0)
-            return error_trace(r);
-        recovery_drop(doomed);
-        recovery->changed = true;
-    }
-}
-
 /* The first one that may hold something at or above the recovery point. */
 static struct segment *recovery_first(struct recovery *recovery)
 {
@@ -448,7 +438,8 @@ static int recovery_scan_all(struct recovery *recovery)
         bool hole = !last && next_base != segment->end;
         if (last)
             break;
-        if (below || (r == 0 && (!hole || (recovery->compacted && next_base > segment->end)))) {
+        bool gap = segment->base < recovery->gaps_end && next_base > segment->end;
+        if (below || (r == 0 && (!hole || gap))) {
             /* Sealed for good; damage or a hole below the recovery point stays as it is. */
             index_unref(steal(&segment->index));
             segment->end = next_base;
@@ -495,34 +486,21 @@ static int recovery_go_on_at(struct recovery *recovery, int64_t base)
     return recovery_add_fresh(recovery, base);
 }
 
-/* Everything was below the log start. */
-static int recovery_restart_at(struct recovery *recovery, int64_t base)
-{
-    struct segment *segment, *next;
-    list_for_each_entry_safe (segment, next, &recovery->segments, link) {
-        int r = segment_unlink(recovery->env, recovery->dir, segment->base);
-        if (r < 0)
-            return error_trace(r);
-        recovery_drop(segment);
-    }
-    return recovery_add_fresh(recovery, base);
-}
-
 static int recovery_finish(struct recovery *recovery)
 {
     struct segment *last = list_entry(recovery->segments.prev, struct segment, link);
     recovery->log_end = last->end;
+    if (recovery->log_end < recovery->recovery_point && recovery->weak && !last->damaged)
+        recovery->recovery_point = recovery->log_end;
     recovery->durable_end = recovery->recovery_point;
     int r = 0;
     if (recovery->log_end < recovery->recovery_point) {
         r = recovery_go_on_at(recovery, recovery->recovery_point);
         recovery->log_end = recovery->recovery_point;
     }
-    if (r == 0 && recovery->log_end < recovery->log_start) {
-        r = recovery_restart_at(recovery, recovery->log_start);
-        recovery->log_end = recovery->durable_end = recovery->log_start;
-    }
     struct segment *first = list_entry(recovery->segments.next, struct segment, link);
+    if (recovery->log_start > recovery->log_end)
+        recovery->log_start = 0;
     if (recovery->log_start < first->base)
         recovery->log_start = first->base;
     if (recovery->durable_end < recovery->log_start)
@@ -534,8 +512,8 @@ int recovery_run(struct recovery *recovery)
 {
     assert(list_empty(&recovery->segments));
     int r = recovery_list(recovery);
-    if (r == 0)
-        r = recovery_remove_before(recovery);
+    if (recovery->recovery_point < recovery->log_start && !recovery->weak)
+        recovery->recovery_point = recovery->log_start;
     if (r == 0 && list_empty(&recovery->segments)) {
         int64_t base = recovery->recovery_point > recovery->log_start ? recovery->recovery_point
                                                                       : recovery->log_start;

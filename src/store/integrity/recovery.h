@@ -16,8 +16,9 @@ struct recovery {
     int64_t recovery_point; /* below: damage is never a reason to cut */
     int64_t log_start;
     uint32_t index_interval_size;
-    bool clean;     /* the last stop was: pages need not be read back from the medium */
-    bool compacted; /* offsets may have gaps */
+    bool clean;       /* the last stop was: pages need not be read back from the medium */
+    int64_t gaps_end; /* below, offsets may be missing */
+    bool weak;        /* recovery point and log start may be wrong */
     /* out; the segments are the caller's */
     struct list_link segments; /* struct segment; the last one is active and has its index */
     int64_t log_end;

@@ -170,7 +170,8 @@ void part_forget_recent(struct part *part)
 
 void part_mark(struct part *part)
 {
-    struct checkpoint_mark mark = {part->durable_end, part->log_start, part->cleaned_end};
+    struct checkpoint_mark mark = {
+        part->durable_end, part->log_start, part->cleaned_end, part->gaps_end, part->start_weak};
     checkpoint_set(part->local->checkpoint, part->label, &mark);
 }
 

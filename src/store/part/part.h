@@ -67,6 +67,8 @@ struct part {
     unsigned scrub_round; /* the background check is through with it */
     int64_t log_start, log_end, written_end, durable_end;
     int64_t cleaned_end;  /* everything below was compacted once */
+    int64_t gaps_end;     /* no offset is missing in segments that begin here or behind */
+    bool start_weak;      /* the log start is as Kafka's file says: nothing goes because of it */
     int64_t aborted_end;  /* aborted transactions that end below are in `.txnindex` files */
     struct epochs epochs; /* the last one lasts: nothing is ever taken over by another owner */
 

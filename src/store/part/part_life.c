@@ -257,6 +257,14 @@ static void recover_run(struct part_task *base)
     base->result = r < 0 ? r : 0;
 }
 
+/* Whoever compacted it before us: what comes from now on has no gaps. */
+static void recover_gaps(struct part *part, int64_t gaps_end)
+{
+    bool known = gaps_end <= part->log_end;
+    bool compacted = part->config.cleanup_compact || part->cleaned_end > 0;
+    part->gaps_end = known ? gaps_end : compacted ? part->log_end : 0;
+}
+
 static void recover_adopt(struct part *part, struct recover_task *task)
 {
     const struct recovery *recovery = &task->recovery;
@@ -266,7 +274,7 @@ static void recover_adopt(struct part *part, struct recover_task *task)
         part_add_segment(part, segment);
     }
     if (task->disowned)
-        part->cleaned_end = 0;
+        part->cleaned_end = task->recovery.gaps_end = 0;
     part->epochs = task->epochs;
     task->epochs = (struct epochs){.starts = NULL};
     part->dir_exists = task->exists;
@@ -277,6 +285,8 @@ static void recover_adopt(struct part *part, struct recover_task *task)
     part->durable_end = recovery->durable_end;
     if (part->cleaned_end > part->durable_end)
         part->cleaned_end = part->durable_end;
+    part->start_weak = recovery->weak && part->log_start > 0;
+    recover_gaps(part, recovery->gaps_end);
     part->sync_wanted = recovery->changed || part->durable_end < part->written_end;
     part->damages = steal(&task->damages);
     part->n_damages = task->n_damages;
@@ -320,6 +330,7 @@ static void part_recover(struct part *part)
     task->snapshot_upto = -1;
     struct local *local = part->local;
     struct checkpoint_mark mark = checkpoint_get(local->checkpoint, part->label);
+    bool compacted = part->config.cleanup_compact || mark.cleaned_end > 0;
     task->recovery = (struct recovery){
         .env = local->env,
         .files = local->files,
@@ -329,7 +340,8 @@ static void part_recover(struct part *part)
         .log_start = mark.log_start,
         .index_interval_size = part->index_interval_size,
         .clean = local->was_clean,
-        .compacted = part->config.cleanup_compact || mark.cleaned_end > 0,
+        .gaps_end = mark.gaps_end != INT64_MAX || compacted ? mark.gaps_end : 0,
+        .weak = mark.weak,
     };
     part->cleaned_end = mark.cleaned_end;
     list_init(&task->recovery.segments);

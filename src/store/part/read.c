@@ -179,7 +179,7 @@ static enum engine_status read_on(
 
 bool part_has_gaps(const struct part *part, int64_t offset)
 {
-    return part->config.cleanup_compact || offset < part->cleaned_end;
+    return offset < part->gaps_end;
 }
 
 /* What the pool found out; ENGINE_PENDING: it has to look elsewhere. */
@@ -201,7 +201,7 @@ static enum engine_status read_conclude(struct part *part, struct read_task *tas
     }
     status = read_status(part, task->task.result, task->query.offset);
     bool gap = (task->sealed || task->fence.closed) && task->pos == task->query.end;
-    if (status == ENGINE_OK && gap && part_has_gaps(part, task->query.offset))
+    if (status == ENGINE_OK && gap && task->gaps)
         return read_from(part, read, task->fence.next, task->whole);
     if (status == ENGINE_OK && gap)
         status = read_status(part, WALK_E_END, task->query.offset); /* a hole before the next one */
@@ -355,7 +355,7 @@ static enum engine_status read_on(
         .end = fence.end,
         /* What an earlier life left behind is walked to its end: it may not be whole. */
         .end_is_bound = segment == part_active(part) && segment->end <= bound && !fence.closed,
-        .skip_empty = !whole && segment != part_active(part) && part_has_gaps(part, offset),
+        .skip_empty = !whole && segment != part_active(part) && part_has_gaps(part, segment->base),
     };
     if (segment == part_active(part) && damage == NULL &&
         read_warm(part, segment, &query, &fence, read) == 0)

@@ -80,6 +80,7 @@ static void retain_remove(struct part *part, unsigned count)
         first > part->log_start ? first : part->log_start);
     if (first > part->log_start) {
         part->log_start = first;
+        part->start_weak = false;
         part_quarantine_trim(part);
         part->start_moved = true;
         part_mark(part);
@@ -216,7 +217,7 @@ void part_trim(struct part *part)
 {
     unsigned count = 0;
     struct segment *segment;
-    if (part->swapping) /* its end comes back to it */
+    if (part->swapping || part->start_weak) /* its end comes back to it; or it may be wrong */
         return;
     list_for_each_entry (segment, &part->segments, link) {
         if (segment == part_active(part) || segment->end > part->log_start)
@@ -260,6 +261,7 @@ void part_set_log_start(struct part *part, struct engine_call *call)
     }
     if (call->offset > part->log_start) {
         part->log_start = call->offset;
+        part->start_weak = false;
         part->start_moved = true;
         part_mark(part);
         part_trim(part);
