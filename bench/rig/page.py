@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Writes the measured table into docs/performance.md, between two marks."""
+"""Writes measured tables into pages of docs/, between two marks."""
 
-BEGIN = "<!-- measured: written by script/bench --page -->\n"
+BEGIN = "<!-- measured: written by {} -->\n"
 END = "<!-- end of measured -->\n"
 
 
@@ -28,9 +28,10 @@ def text(rows, about, commands, factor):
     )
 
 
-def write(path, section):
+def write(path, section, writer="script/bench --page"):
+    begin = BEGIN.format(writer)
     with open(path, encoding="utf-8") as page:
-        before, rest = page.read().split(BEGIN)
+        before, rest = page.read().split(begin)
     after = rest.split(END)[1]
     with open(path, "w", encoding="utf-8") as page:
-        page.write(before + BEGIN + section + END + after)
+        page.write(before + begin + section + END + after)

@@ -49,8 +49,8 @@ class PlainKafka(Kafka):
 
     new_session = False
 
-    def __init__(self, directory, java, classpath):
-        super().__init__(directory, java, classpath)
+    def __init__(self, directory, java, classpath, overrides=()):
+        super().__init__(directory, java, classpath, overrides)
         self.java = [java, "-Xms1g", "-Xmx1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-cp", classpath]
 
     def ready(self):
@@ -59,6 +59,10 @@ class PlainKafka(Kafka):
             socket.create_connection(("127.0.0.1", self.port), 1).close()
             return True
         return False
+
+
+# What the image's own configuration has where the one for tests differs.
+IMAGE_DEFAULTS = ("group.initial.rebalance.delay.ms=3000", "offsets.topic.num.partitions=50", "log.cleaner.backoff.ms=15000")
 
 
 class Servers:
@@ -87,13 +91,13 @@ class Servers:
 
     @contextlib.contextmanager
     def running(self, subject, floor_kind="", floor_settings=()):
-        """A started server: has .port and .process. `subject` is odradek, kafka or floor."""
+        """A started server: has .port and .process. `subject` is odradek, kafka, kafka-image (with its image's defaults) or floor."""
         with self.directory() as path:
             if subject == "floor":
                 server = Floor(path, self.floors_path, floor_kind, list(floor_settings))
-            elif subject == "kafka":
+            elif subject in ("kafka", "kafka-image"):
                 java, classpath = toolchain.jars()
-                server = PlainKafka(path, java, classpath)
+                server = PlainKafka(path, java, classpath, IMAGE_DEFAULTS if subject == "kafka-image" else ())
             else:
                 server = PlainOdradek(path, self.odradek_path, self.overrides)
             server.start()
