@@ -65,6 +65,7 @@ enum handle_result offset_commit_handle(struct request *req,
     my->commit.member_id = request->member_id;
     my->commit.instance_id = request->group_instance_id;
     my->commit.generation = request->generation_id_or_member_epoch;
+    my->commit.no_epochs = req->version < 9;
     my->commit.retention_ms = request->retention_time_ms;
     for (int32_t t = 0; t < request->topics_count; t++)
         offset_commit_fill(my, &request->topics[t]);

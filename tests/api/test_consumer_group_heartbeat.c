@@ -107,6 +107,9 @@ START_TEST(commits_carry_the_epoch)
     ck_assert_int_eq(consumer_commit(harness, "g", "a", 1), KAFKA_ERROR_NONE);
     ck_assert_int_eq(consumer_commit(harness, "g", "a", 0), KAFKA_ERROR_STALE_MEMBER_EPOCH);
     ck_assert_int_eq(consumer_commit(harness, "g", "b", 1), KAFKA_ERROR_UNKNOWN_MEMBER_ID);
+    /* older versions speak of generations */
+    ck_assert_int_eq(consumer_commit_at(harness, "g", "a", 1, 8), KAFKA_ERROR_UNSUPPORTED_VERSION);
+    ck_assert_int_eq(consumer_commit_at(harness, "g", "b", 1, 8), KAFKA_ERROR_UNKNOWN_MEMBER_ID);
     ck_assert_int_eq(consumer_commit(harness, "g", "", -1), KAFKA_ERROR_UNKNOWN_MEMBER_ID);
     harness_free(harness);
 }

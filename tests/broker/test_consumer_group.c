@@ -257,10 +257,10 @@ START_TEST(epochs_fence)
     actor_beat(&stranger);
     ck_assert_int_eq(stranger.error, GROUP_E_UNKNOWN_MEMBER);
     ck_assert_int_eq(
-        consumer_group_may_commit(world.group, SLICE_LIT("a"), 0), GROUP_E_STALE_EPOCH);
-    ck_assert_int_eq(consumer_group_may_commit(world.group, SLICE_LIT("a"), 1), GROUP_OK);
+        consumer_group_may_commit(world.group, SLICE_LIT("a"), 0, false), GROUP_E_STALE_EPOCH);
+    ck_assert_int_eq(consumer_group_may_commit(world.group, SLICE_LIT("a"), 1, false), GROUP_OK);
     ck_assert_int_eq(
-        consumer_group_may_commit(world.group, SLICE_LIT("x"), 1), GROUP_E_UNKNOWN_MEMBER);
+        consumer_group_may_commit(world.group, SLICE_LIT("x"), 1, false), GROUP_E_UNKNOWN_MEMBER);
     ck_assert_int_eq(consumer_group_may_fetch(world.group, SLICE_LIT(""), -1), GROUP_OK);
     ck_assert_int_eq(consumer_group_may_fetch(world.group, SLICE_LIT("a"), 2), GROUP_E_STALE_EPOCH);
     a.epoch = 0; /* joins anew, whatever it was */

@@ -97,8 +97,8 @@ static inline void consumer_beat(
     consumer_do(harness, call, consumer_beat_request(harness, group, call, owned));
 }
 
-static inline int16_t consumer_commit(
-    struct harness *harness, const char *group, const char *member, int32_t epoch)
+static inline int16_t consumer_commit_at(
+    struct harness *harness, const char *group, const char *member, int32_t epoch, int16_t version)
 {
     struct offset_commit_request *request = harness_request(harness, &offset_commit_api_codec);
     struct arena *arena = harness_arena(harness);
@@ -113,6 +113,12 @@ static inline int16_t consumer_commit(
     offset_commit_request_partition_init(request->topics->partitions);
     request->topics->partitions->committed_offset = 5;
     const struct offset_commit_response *response =
-        calls_do(harness, &offset_commit_api_codec, 9, request);
+        calls_do(harness, &offset_commit_api_codec, version, request);
     return response->topics[0].partitions[0].error_code;
+}
+
+static inline int16_t consumer_commit(
+    struct harness *harness, const char *group, const char *member, int32_t epoch)
+{
+    return consumer_commit_at(harness, group, member, epoch, 9);
 }

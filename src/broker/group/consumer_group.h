@@ -192,10 +192,10 @@ enum group_error consumer_group_heartbeat(
 /* Epochs -1 and -2. */
 enum group_error consumer_group_leave(
     struct consumer_group *group, struct consumer_heartbeat *heartbeat);
-/* May this member commit (or ask for) offsets at this epoch? `stale`: what to say of a wrong one.
- */
+/* May this member commit (or ask for) offsets at this epoch? `no_epochs`: it asks in a version that
+ * only members of the classic protocol may use. */
 enum group_error consumer_group_may_commit(
-    struct consumer_group *group, struct slice member_id, int32_t epoch);
+    struct consumer_group *group, struct slice member_id, int32_t epoch, bool no_epochs);
 enum group_error consumer_group_may_fetch(
     const struct consumer_group *group, struct slice member_id, int32_t epoch);
 

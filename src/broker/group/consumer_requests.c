@@ -273,13 +273,15 @@ enum group_error consumer_group_leave(
 /* --- offsets --- */
 
 enum group_error consumer_group_may_commit(
-    struct consumer_group *group, struct slice member_id, int32_t epoch)
+    struct consumer_group *group, struct slice member_id, int32_t epoch, bool no_epochs)
 {
     if (epoch < 0 && group->members_count == 0)
         return GROUP_OK;
     struct consumer_member *member = consumer_group_member(group, member_id);
     if (member == NULL)
         return GROUP_E_UNKNOWN_MEMBER;
+    if (no_epochs && !member->classic)
+        return GROUP_E_UNSUPPORTED;
     if (epoch == member->epoch)
         return GROUP_OK;
     return member->classic ? GROUP_E_ILLEGAL_GENERATION : GROUP_E_STALE_EPOCH;

@@ -139,6 +139,7 @@ struct groups_commit_item {
 struct groups_commit {
     struct slice member_id, instance_id;
     int32_t generation;
+    bool no_epochs;       /* asked in a version that is older than the newer protocol */
     int64_t retention_ms; /* -1: the broker's */
     struct groups_commit_item *items;
     int32_t items_count;

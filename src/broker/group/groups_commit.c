@@ -92,8 +92,8 @@ static struct groups_entry *groups_commit_entry(struct groups_shard *shard, stru
     if (entry->consumer != NULL) {
         bool nobody = in_txn && commit->generation < 0 && commit->member_id.size == 0;
         *ret_error = nobody ? GROUP_OK
-                            : consumer_group_may_commit(
-                                  entry->consumer, commit->member_id, commit->generation);
+                            : consumer_group_may_commit(entry->consumer, commit->member_id,
+                                  commit->generation, commit->no_epochs && !in_txn);
         return entry;
     }
     *ret_error = (in_txn ? group_may_commit_in_txn : group_may_commit)(
