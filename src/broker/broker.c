@@ -18,6 +18,9 @@
 #include "broker/fetch_sessions.h"
 #include "broker/group/group_overrides.h"
 #include "broker/group/groups.h"
+#include "broker/share/share_coords.h"
+#include "broker/share/share_partition.h"
+#include "broker/share/share_sessions.h"
 #include "broker/txn/txns.h"
 
 /* --- where things are --- */
@@ -49,6 +52,21 @@ struct groups *broker_groups(struct broker *broker)
 struct txns *broker_txns(struct broker *broker)
 {
     return broker_here(broker)->txns;
+}
+
+struct share_coords *broker_share_coords(struct broker *broker)
+{
+    return broker_here(broker)->share_coords;
+}
+
+struct share_sessions *broker_share_sessions(struct broker *broker)
+{
+    return broker_here(broker)->share_sessions;
+}
+
+struct share_parts *broker_share_parts(struct broker *broker)
+{
+    return broker_here(broker)->share_parts;
 }
 
 struct fetch_sessions *broker_fetch_sessions(struct broker *broker)
@@ -219,6 +237,13 @@ int32_t broker_txn_partition(struct broker *broker, struct slice transactional_i
     return java_hash_partition(transactional_id, topic->partitions_count);
 }
 
+int32_t broker_share_partition(struct broker *broker, struct slice key)
+{
+    const struct topic *topic = broker_image(broker)->share_state;
+    assert(topic != NULL);
+    return java_hash_partition(key, topic->partitions_count);
+}
+
 struct loop *broker_group_home(struct broker *broker, struct slice group)
 {
     struct topic offsets = {.internal = true};
@@ -247,7 +272,7 @@ void broker_call_begin(
     loop_post(broker->loops[0], &call->msg, fn);
 }
 
-/* --- __consumer_offsets, __transaction_state --- */
+/* --- internal topics --- */
 
 struct internal_ensure {
     struct topics_op op;
@@ -296,18 +321,24 @@ void broker_transactions_ensure(struct broker *broker, struct broker_call *call)
     internal_ensure(broker, call, SLICE_LIT(TOPIC_NAME_TRANSACTIONS));
 }
 
+void broker_share_state_ensure(struct broker *broker, struct broker_call *call)
+{
+    internal_ensure(broker, call, SLICE_LIT(TOPIC_NAME_SHARE_STATE));
+}
+
 /* --- connections that end --- */
 
 struct conn_closed {
     struct loop_msg msg;
-    struct groups *groups;
+    struct broker_loop *at;
     uint64_t conn_id;
 };
 
 static void broker_on_conn_closed(struct loop_msg *msg)
 {
     struct conn_closed *closed = container_of(msg, struct conn_closed, msg);
-    groups_on_conn_close(closed->groups, closed->conn_id);
+    groups_on_conn_close(closed->at->groups, closed->conn_id);
+    share_sessions_on_conn_close(closed->at->share_sessions, closed->conn_id);
     free(closed);
 }
 
@@ -322,7 +353,7 @@ void broker_on_conn_close(struct broker *broker, uint64_t conn_id)
         return;
     for (unsigned i = 0; i < broker->loops_count; i++) {
         struct conn_closed *closed = xnew(struct conn_closed);
-        closed->groups = broker->by_loop[i].groups;
+        closed->at = &broker->by_loop[i];
         closed->conn_id = conn_id;
         loop_post(broker->loops[i], &closed->msg, broker_on_conn_closed);
     }
@@ -561,6 +592,10 @@ int broker_new(const struct broker_params *params, struct broker **ret_broker)
         at->index = i;
         at->groups = groups_new(broker, at->loop);
         at->txns = txns_new(broker, at->loop);
+        at->share_coords = share_coords_new(broker, at->loop);
+        at->share_parts = share_parts_new(broker, at->loop);
+        at->share_sessions = share_sessions_new(broker, at->loop,
+            broker_share(broker, (size_t)params->settings->group.share_sessions_max));
         at->fetch_sessions = fetch_sessions_new(&(struct fetch_sessions_params){
             .env = broker->env,
             .loop_index = i,
@@ -690,6 +725,9 @@ void broker_free(struct broker *broker)
         struct broker_loop *at = &broker->by_loop[i];
         groups_free(at->groups);
         txns_free(at->txns);
+        share_sessions_free(at->share_sessions);
+        share_parts_free(at->share_parts);
+        share_coords_free(at->share_coords);
         fetch_sessions_free(at->fetch_sessions);
         assert(at->parts.count == 0);
         map_deinit(&at->parts);

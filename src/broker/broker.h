@@ -14,11 +14,14 @@
 
 #define TOPIC_NAME_OFFSETS      "__consumer_offsets"
 #define TOPIC_NAME_TRANSACTIONS "__transaction_state"
+#define TOPIC_NAME_SHARE_STATE  "__share_group_state"
 
 struct broker;
 struct partition;
 struct groups;
 struct txns;
+struct share_coords;
+struct share_parts;
 struct meta;
 struct replicas;
 struct sockaddr_storage;
@@ -38,7 +41,7 @@ struct topic {
     struct uuid id;
     char *name;
     int32_t partitions_count;
-    bool internal;              /* __consumer_offsets, __transaction_state */
+    bool internal;              /* __consumer_offsets and its like */
     struct topic_config config; /* effective */
     struct topic_shared *shared;
     struct replicas *replicas; /* per partition; NULL: there is one broker, which leads all */
@@ -56,6 +59,7 @@ struct image {
     struct broker_settings *settings;
     struct topic *offsets;      /* __consumer_offsets, NULL while nobody needed it */
     struct topic *transactions; /* __transaction_state, likewise */
+    struct topic *share_state;  /* __share_group_state, likewise */
     struct topic **topics;      /* sorted by name */
     size_t topics_count;
     int64_t partitions_count;            /* of all topics */
@@ -86,6 +90,12 @@ struct groups *broker_groups(struct broker *broker);
 int32_t broker_txn_partition(struct broker *broker, struct slice transactional_id);
 struct txns *broker_txns(struct broker *broker);
 
+/* The same for the keys of share coordinators, once image->share_state is there. */
+int32_t broker_share_partition(struct broker *broker, struct slice key);
+struct share_coords *broker_share_coords(struct broker *broker);
+/* What share groups have under way in the partitions of this loop. */
+struct share_parts *broker_share_parts(struct broker *broker);
+
 /* A wish that is fulfilled elsewhere and answered on the loop that asked. Embedded; the caller's
  * memory until done. */
 struct broker_call {
@@ -103,6 +113,8 @@ struct broker_call {
 void broker_offsets_ensure(struct broker *broker, struct broker_call *call);
 /* The same for __transaction_state. */
 void broker_transactions_ensure(struct broker *broker, struct broker_call *call);
+/* And for __share_group_state. */
+void broker_share_state_ensure(struct broker *broker, struct broker_call *call);
 
 /* A producer id that no producer ever had, also over restarts (blocks are reserved in meta). Any
  * loop; done as above. */

@@ -17,6 +17,9 @@ struct broker_loop {
     struct image *image;
     struct groups *groups;
     struct txns *txns;
+    struct share_coords *share_coords;
+    struct share_parts *share_parts;
+    struct share_sessions *share_sessions;
     struct fetch_sessions *fetch_sessions;
     struct map parts; /* part_slot.key -> struct part_slot */
 };

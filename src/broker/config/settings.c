@@ -209,6 +209,16 @@ static void settings_load_data_plane(struct broker_settings *settings, const str
         .state_segment_size = get_int32(config, "transaction.state.log.segment.bytes"),
         .state_replication = get_int32(config, "transaction.state.log.replication.factor"),
     };
+    settings->share = (struct share_settings){
+        .state_partitions = get_int32(config, "share.coordinator.state.topic.num.partitions"),
+        .state_segment_size = get_int32(config, "share.coordinator.state.topic.segment.bytes"),
+        .state_replication = get_int32(config, "share.coordinator.state.topic.replication.factor"),
+        .updates_per_snapshot =
+            get_int32(config, "share.coordinator.snapshot.update.records.per.snapshot"),
+        .prune_interval_ms = get_int64(config, "share.coordinator.state.topic.prune.interval.ms"),
+        .cold_interval_ms =
+            get_int64(config, "share.coordinator.cold.partition.snapshot.interval.ms"),
+    };
     settings->engine_delay = strcmp(get_text(config, "odradek.engine"), "delay") == 0;
     settings->engine_delay_ms_max = get_int64(config, "odradek.engine.delay.max.ms");
     settings->engine_loss_per_10000 = (unsigned)get_int32(config, "odradek.engine.delay.loss");

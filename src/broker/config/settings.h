@@ -78,6 +78,14 @@ struct txn_settings {
     int32_t state_replication;
 };
 
+struct share_settings {
+    int32_t state_partitions;   /* of __share_group_state when it is created */
+    int32_t state_segment_size; /* bytes */
+    int32_t state_replication;
+    int32_t updates_per_snapshot;
+    int64_t prune_interval_ms, cold_interval_ms;
+};
+
 struct net_settings {
     uint32_t request_size_max;       /* bytes */
     uint64_t memory_max;             /* bytes over all loops, queued.max.request.bytes */
@@ -129,6 +137,7 @@ struct broker_settings {
     struct fetch_settings fetch;
     struct producer_settings producer;
     struct txn_settings txn;
+    struct share_settings share;
     struct topic_config topic_defaults; /* what a topic without overrides gets */
 };
 

@@ -9,6 +9,7 @@
 #include "base/slice.h"
 #include "base/uuid.h"
 #include "broker/broker.h"
+#include "broker/coordinator/shard.h"
 
 enum share_state_kind {
     /* Starts afresh at start_offset (SHARE_START_UNKNOWN: where share.auto.offset.reset says, once
@@ -20,6 +21,7 @@ enum share_state_kind {
     SHARE_STATE_SUMMARY, /* start and count alone; of one that is unknown: SHARE_START_UNKNOWN, no
                             error */
     SHARE_STATE_DELETE,  /* one that is unknown is no error */
+    SHARE_STATE_REWRITE, /* the coordinator's own: all of it once more */
 };
 
 enum share_state_error {
@@ -72,12 +74,13 @@ struct share_state_op {
     /* out */
     enum share_state_error error;
     /* own */
+    struct shard_op way;
+    char *key;
     struct loop *loop;
-    int32_t index;
     struct share_state_batch *owned;
-    struct broker_call call;
     struct loop_msg msg;
     struct list_link link;
+    bool forced; /* the coordinator's own doing: whatever became of the topic */
 };
 
 /* Any loop. */
@@ -85,7 +88,6 @@ void share_state_submit(struct share_state_op *op);
 /* After done: frees what a READ answered. Harmless for the others. */
 void share_state_op_deinit(struct share_state_op *op);
 
-/* Which partition of __share_group_state keeps it, as Kafka chooses: the hash of
- * "group:topicId:partition". */
-int32_t share_state_partition(
-    struct broker *broker, struct slice group, struct uuid topic_id, int32_t partition);
+/* The key by which a coordinator is found (broker_share_partition), as Kafka has it:
+ * "group:topicId:partition". The caller frees it. */
+char *share_state_key(struct slice group, struct uuid topic_id, int32_t partition);

@@ -210,8 +210,8 @@ static bool replicas_allowed(const struct draft *draft, struct topics_op *op, in
 }
 
 /* The coordinators' topics are made as they need them when nothing else is asked for. */
-static void create_internal_defaults(
-    struct topics_op *op, int32_t partitions, int32_t replication, int32_t segment_size)
+static void create_internal_defaults(struct topics_op *op, const char *policy, int32_t partitions,
+    int32_t replication, int32_t segment_size)
 {
     if (op->partitions == -1)
         op->partitions = partitions;
@@ -219,15 +219,17 @@ static void create_internal_defaults(
         op->replication = replication;
     if (op->configs_count > 0)
         return;
-    struct topics_config *configs = arena_new_n(op->arena, struct topics_config, 3);
+    struct topics_config *configs = arena_new_n(op->arena, struct topics_config, 4);
     configs[0] = (struct topics_config){
-        SLICE_LIT("cleanup.policy"), SLICE_LIT("compact"), TOPICS_CONFIG_SET};
+        SLICE_LIT("cleanup.policy"), slice_from_str(policy), TOPICS_CONFIG_SET};
     configs[1] = (struct topics_config){
         SLICE_LIT("compression.type"), SLICE_LIT("producer"), TOPICS_CONFIG_SET};
     configs[2] = (struct topics_config){SLICE_LIT("segment.bytes"),
         arena_printf(op->arena, "%" PRId32, segment_size), TOPICS_CONFIG_SET};
+    configs[3] =
+        (struct topics_config){SLICE_LIT("retention.ms"), SLICE_LIT("-1"), TOPICS_CONFIG_SET};
     op->configs = configs;
-    op->configs_count = 3;
+    op->configs_count = strcmp(policy, "delete") == 0 ? 4 : 3;
 }
 
 /* `first`: the partition that the first assignment is about. */
@@ -288,11 +290,14 @@ static void apply_create(struct draft *draft, struct topics_op *op)
 {
     const struct broker_settings *settings = draft->settings;
     if (slice_equal_str(op->name, TOPIC_NAME_OFFSETS))
-        create_internal_defaults(op, settings->group.offsets_partitions,
+        create_internal_defaults(op, "compact", settings->group.offsets_partitions,
             settings->group.offsets_replication, settings->group.offsets_segment_size);
     else if (slice_equal_str(op->name, TOPIC_NAME_TRANSACTIONS))
-        create_internal_defaults(op, settings->txn.state_partitions,
+        create_internal_defaults(op, "compact", settings->txn.state_partitions,
             settings->txn.state_replication, settings->txn.state_segment_size);
+    else if (slice_equal_str(op->name, TOPIC_NAME_SHARE_STATE)) /* its coordinator prunes it */
+        create_internal_defaults(op, "delete", settings->share.state_partitions,
+            settings->share.state_replication, settings->share.state_segment_size);
     int32_t partitions = op->partitions == -1 ? settings->partitions_default : op->partitions;
     struct topic *existing = draft_topic(draft, op->name);
     if (op->type == TOPICS_ENSURE && existing != NULL) {

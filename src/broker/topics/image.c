@@ -71,7 +71,8 @@ static void topic_free(struct ref *ref)
 bool topic_name_internal(struct slice name)
 {
     return slice_equal_str(name, TOPIC_NAME_OFFSETS) ||
-           slice_equal_str(name, TOPIC_NAME_TRANSACTIONS);
+           slice_equal_str(name, TOPIC_NAME_TRANSACTIONS) ||
+           slice_equal_str(name, TOPIC_NAME_SHARE_STATE);
 }
 
 static void topic_override(struct topic *topic, const struct config_key *key, struct slice value)
@@ -278,6 +279,7 @@ struct image *image_new(uint64_t revision, struct broker_settings *settings,
     }
     image->offsets = image_topic(image, SLICE_LIT(TOPIC_NAME_OFFSETS));
     image->transactions = image_topic(image, SLICE_LIT(TOPIC_NAME_TRANSACTIONS));
+    image->share_state = image_topic(image, SLICE_LIT(TOPIC_NAME_SHARE_STATE));
     return image;
 }
 

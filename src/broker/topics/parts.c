@@ -15,6 +15,8 @@
 #include "broker/broker_internal.h"
 #include "broker/group/groups.h"
 #include "broker/partition/partition.h"
+#include "broker/share/share_coords.h"
+#include "broker/share/share_partition.h"
 #include "broker/topics/replicas.h"
 #include "broker/txn/txns.h"
 
@@ -35,7 +37,8 @@ struct part_slot {
     enum slot_state state;
     bool offsets;                /* of __consumer_offsets */
     bool transactions;           /* of __transaction_state */
-    bool loading;                /* groups_load or txns_load has not answered yet */
+    bool share_state;            /* of __share_group_state */
+    bool loading;                /* groups_load or its like has not answered yet */
     bool closed;                 /* partition_close has answered */
     struct phase_leg *leg;       /* waits for this one; NULL: nobody */
     struct engine_call raise;    /* of the leader epoch, after a move */
@@ -71,6 +74,11 @@ static void slot_drop(struct part_slot *slot)
         groups_drop(slot->at->groups, slot->index);
     else if (slot->transactions)
         txns_drop(slot->at->txns, slot->index);
+    else if (slot->share_state)
+        share_coords_drop(slot->at->share_coords, slot->index);
+    else
+        share_parts_drop(slot->at->share_parts,
+            &(struct part_id){partition_topic(slot->partition)->id, slot->index});
 }
 
 static void slot_on_loaded(void *ctx)
@@ -91,7 +99,7 @@ static void slot_on_usable(void *ctx, struct partition *partition, int32_t leade
 {
     struct part_slot *slot = ctx;
     partition_topic(partition)->shared->leader_epochs[slot->index] = leader_epoch;
-    if (!slot->offsets && !slot->transactions) {
+    if (!slot->offsets && !slot->transactions && !slot->share_state) {
         slot->state = SLOT_READY;
         slot_settle(slot);
         return;
@@ -101,8 +109,10 @@ static void slot_on_usable(void *ctx, struct partition *partition, int32_t leade
     slot->loading = true;
     if (slot->offsets)
         groups_load(slot->at->groups, slot->index, partition, slot_on_loaded, slot);
-    else
+    else if (slot->transactions)
         txns_load(slot->at->txns, slot->index, partition, slot_on_loaded, slot);
+    else
+        share_coords_load(slot->at->share_coords, slot->index, partition, slot_on_loaded, slot);
 }
 
 static void slot_on_lost(void *ctx, struct partition *partition)
@@ -135,6 +145,7 @@ static void slot_open(
     slot->index = index;
     slot->offsets = strcmp(topic->name, TOPIC_NAME_OFFSETS) == 0;
     slot->transactions = strcmp(topic->name, TOPIC_NAME_TRANSACTIONS) == 0;
+    slot->share_state = strcmp(topic->name, TOPIC_NAME_SHARE_STATE) == 0;
     part_key(&topic->id, index, slot->key);
     phase_leg_hold(leg);
     slot->leg = leg;
@@ -274,13 +285,17 @@ static void topic_close(
         if (slot != NULL)
             slot_close(slot, true, leg);
     }
-    if (!before->internal)
+    if (!before->internal) {
         groups_on_topic_deleted(at->groups, before->id, slice_from_str(before->name));
+        share_coords_on_topic_deleted(at->share_coords, before->id);
+    }
 }
 
 static void parts_stop(struct broker_loop *at, struct phase_leg *leg)
 {
     txns_stop(at->txns);
+    share_parts_stop(at->share_parts);
+    share_coords_stop(at->share_coords);
     groups_stop(at->groups);
     struct map parts = at->parts;
     at->parts = MAP_NULL;
