@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * FindCoordinator: the broker that leads the partition of a group or of a transactional id. Asking
- * for a coordinator is the first sign that groups (transactions) will be used, so
- * __consumer_offsets
- * (__transaction_state) is made here and the answer waits for it: what follows finds everything in
+ * FindCoordinator: the broker that leads the partition of a group, of a transactional id, or of a
+ * share partition ("group:topicId:partition"). Asking for a coordinator is the first sign that
+ * groups (transactions) will be used, so __consumer_offsets (__transaction_state,
+ * __share_group_state) is made here and the answer waits for it: what follows finds everything in
  * place.
  */
 #include "wire/find_coordinator.gen.h"
@@ -11,7 +11,9 @@
 #include "api/group_common.h"
 #include "api/nodes.h"
 
-enum coordinator_type { COORDINATOR_GROUP, COORDINATOR_TRANSACTION };
+enum coordinator_type { COORDINATOR_GROUP, COORDINATOR_TRANSACTION, COORDINATOR_SHARE };
+
+#define VERSION_SHARE 6
 
 /* What Kafka says when there is nothing to say. */
 #define FIND_COORDINATOR_FINE SLICE_LIT("NONE")
@@ -30,9 +32,35 @@ static int32_t find_coordinator_node(
     struct broker *broker = request_broker(req);
     const struct image *image = broker_image(broker);
     key = slice_or_empty(key);
-    return request->key_type == COORDINATOR_GROUP
-               ? broker_leader(broker, image->offsets, broker_group_partition(broker, key))
-               : broker_leader(broker, image->transactions, broker_txn_partition(broker, key));
+    if (request->key_type == COORDINATOR_GROUP)
+        return broker_leader(broker, image->offsets, broker_group_partition(broker, key));
+    if (request->key_type == COORDINATOR_TRANSACTION)
+        return broker_leader(broker, image->transactions, broker_txn_partition(broker, key));
+    return broker_leader(broker, image->share_state, broker_share_partition(broker, key));
+}
+
+/* "group:topicId:partition" */
+static bool find_coordinator_share_key(struct slice key)
+{
+    size_t end = key.size, colon;
+    for (colon = end; colon > 0 && key.data[colon - 1] != ':'; colon--)
+        if (key.data[colon - 1] < '0' || key.data[colon - 1] > '9')
+            return false;
+    struct uuid id;
+    return colon > UUID_TEXT_SIZE + 2 && colon < end && end - colon <= 10 &&
+           key.data[colon - 2 - UUID_TEXT_SIZE] == ':' &&
+           uuid_from_text(slice_make(key.data + colon - 1 - UUID_TEXT_SIZE, UUID_TEXT_SIZE), &id);
+}
+
+static bool find_coordinator_keys_valid(const struct find_coordinator_request *request)
+{
+    if (request->key_type != COORDINATOR_SHARE)
+        return true;
+    for (int32_t i = 0; i < request->coordinator_keys_count; i++) {
+        if (!find_coordinator_share_key(slice_or_empty(request->coordinator_keys[i])))
+            return false;
+    }
+    return true;
 }
 
 static void find_coordinator_batch(struct request *req,
@@ -92,14 +120,18 @@ enum handle_result find_coordinator_handle(struct request *req,
     const struct find_coordinator_request *request, struct find_coordinator_response *response)
 {
     struct broker *broker = request_broker(req);
-    if (request->key_type != COORDINATOR_GROUP && request->key_type != COORDINATOR_TRANSACTION) {
+    bool known = request->key_type >= COORDINATOR_GROUP &&
+                 request->key_type <=
+                     (req->version >= VERSION_SHARE ? COORDINATOR_SHARE : COORDINATOR_TRANSACTION);
+    if (!known || !find_coordinator_keys_valid(request)) {
         find_coordinator_answer(req, request, response, KAFKA_ERROR_INVALID_REQUEST,
-            SLICE_LIT("The key type must be 0 (group) or 1 (transaction)."));
+            known ? SLICE_LIT("The key must be group:topicId:partition.")
+                  : SLICE_LIT("The key type must be 0 (group), 1 (transaction) or 2 (share)."));
         return HANDLE_DONE;
     }
     const struct image *image = broker_image(broker);
-    bool group = request->key_type == COORDINATOR_GROUP;
-    if ((group ? image->offsets : image->transactions) != NULL) {
+    const struct topic *topics[] = {image->offsets, image->transactions, image->share_state};
+    if (topics[request->key_type] != NULL) {
         find_coordinator_answer(req, request, response, KAFKA_ERROR_NONE, FIND_COORDINATOR_FINE);
         return HANDLE_DONE;
     }
@@ -108,6 +140,8 @@ enum handle_result find_coordinator_handle(struct request *req,
         .req = req,
         .request = request,
         .response = response};
-    (group ? broker_offsets_ensure : broker_transactions_ensure)(broker, &my->call);
+    static void (*const ensure[])(struct broker * broker, struct broker_call * call) = {
+        broker_offsets_ensure, broker_transactions_ensure, broker_share_state_ensure};
+    ensure[request->key_type](broker, &my->call);
     return HANDLE_PARKED;
 }

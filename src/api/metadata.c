@@ -179,7 +179,8 @@ static bool creates(const struct image *image, const struct metadata_request_top
 {
     return !asked_by_id(asked) && topic_name_valid(asked->name) &&
            image_topic(image, asked->name) == NULL &&
-           !slice_equal_str(asked->name, TOPIC_NAME_TRANSACTIONS);
+           !slice_equal_str(asked->name, TOPIC_NAME_TRANSACTIONS) &&
+           !slice_equal_str(asked->name, TOPIC_NAME_SHARE_STATE);
 }
 
 static void on_created(struct topics_join *join)

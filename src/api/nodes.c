@@ -28,6 +28,13 @@ bool request_coordinates_txn(const struct request *req, struct slice transaction
            request_is_led(req, topic, broker_txn_partition(broker, transactional_id));
 }
 
+bool request_coordinates_share(const struct request *req, struct slice key)
+{
+    struct broker *broker = req->conn->context;
+    const struct topic *topic = broker_image(broker)->share_state;
+    return topic == NULL || request_is_led(req, topic, broker_share_partition(broker, key));
+}
+
 int32_t *nodes_copy(struct arena *arena, const struct replicas *replicas)
 {
     int32_t *nodes = arena_new_n(arena, int32_t, (size_t)replicas->count);

@@ -16,6 +16,7 @@ bool request_is_led(const struct request *req, const struct topic *topic, int32_
  * exist. */
 bool request_coordinates_group(const struct request *req, struct slice group);
 bool request_coordinates_txn(const struct request *req, struct slice transactional_id);
+bool request_coordinates_share(const struct request *req, struct slice key); /* share_state_key */
 
 /* The replicas of a partition, in the arena. */
 int32_t *nodes_copy(struct arena *arena, const struct replicas *replicas);
