@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=120 warnings=yes
+// suite: timeout=120
 //
 // Transactions: all records of one and the offsets that it commits count together, or not at all; a new producer with the
-// same transactional id keeps the old one out; a restart or a kill of the broker in the middle changes nothing of
-// that.
+// same transactional id keeps the old one out. (transactions-restart.js restarts the broker meanwhile.)
 
 const assert = require('node:assert')
-const { name, client, producer, consumer, withAdmin, createTopic, until, readAll, control, main } = require('./rig')
+const { name, client, producer, consumer, withAdmin, createTopic, until, readAll, main } = require('./rig')
 
 const INPUT = name('input')
 const OUTPUT = name('output')
@@ -75,32 +74,6 @@ async function fencing(kafka) {
   await young.disconnect()
 }
 
-async function restart(kafka) {
-  const topic = await createTopic(kafka, name('restarted'))
-  const writer = transactional(kafka, 'restarted')
-  await writer.connect()
-  const wanted = []
-  for (let i = 0; i < 6; i++) {
-    const transaction = await writer.transaction()
-    await transaction.send({ topic, messages: [{ value: `${i}-a` }] })
-    if (i % 3 === 0) {
-      await control('restart')
-    } else {
-      await control('kill')
-      await control('start')
-    }
-    await transaction.send({ topic, messages: [{ value: `${i}-b` }] })
-    if (i % 2 === 0) {
-      await transaction.commit()
-      wanted.push(`${i}-a`, `${i}-b`)
-    } else {
-      await transaction.abort()
-    }
-  }
-  await writer.disconnect()
-  assert.deepStrictEqual(values(await readAll(kafka, topic, wanted.length)), wanted)
-}
-
 main(async () => {
   const kafka = client({ retry: { retries: 50, initialRetryTime: 50, maxRetryTime: 500 } })
   for (const topic of [INPUT, OUTPUT, AUDIT]) await createTopic(kafka, topic)
@@ -116,5 +89,4 @@ main(async () => {
   const all = await readAll(kafka, OUTPUT, COUNT + COUNT / 3, { readUncommitted: true })
   assert.strictEqual(all.length, COUNT + COUNT / 3)
   await fencing(kafka)
-  await restart(kafka)
 })
