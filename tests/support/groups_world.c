@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "broker/group/group_log.h"
 #include "broker/partition/partition.h"
+#include "broker/share/share_state.h"
 #include "store/batch/batch.h"
 #include "store/batch/compression.h"
 #include "store/batch/records.h"
@@ -36,6 +37,9 @@ struct broker {
     struct topic topics[3];
     struct partition partitions[WORLD_PARTITIONS];
     bool hold, fail;
+    bool hold_states, fail_states;
+    size_t states_made, states_removed;
+    struct list_link states_held; /* struct share_state_op */
     int64_t real_offset_ms;
     uint64_t random;
     struct list_link held; /* struct partition_append */
@@ -133,6 +137,50 @@ struct env *broker_env(struct broker *broker)
     static const struct env_ops ops = {.real_ms = world_real_ms, .random = world_random};
     static struct env env = {&ops};
     return &env;
+}
+
+/* --- share coordinators --- */
+
+static void world_on_state(struct loop_msg *msg)
+{
+    struct share_state_op *op = container_of(msg, struct share_state_op, msg);
+    op->error = world->fail_states ? SHARE_STATE_E_UNAVAILABLE : SHARE_STATE_OK;
+    world->states_made += !world->fail_states && op->kind == SHARE_STATE_INITIALIZE;
+    world->states_removed += !world->fail_states && op->kind == SHARE_STATE_DELETE;
+    op->done(op);
+}
+void share_state_submit(struct share_state_op *op)
+{
+    if (world->hold_states)
+        list_append(&world->states_held, &op->link);
+    else
+        loop_post(world->loop, &op->msg, world_on_state);
+}
+void share_state_op_deinit(struct share_state_op *op)
+{
+    (void)op;
+}
+void groups_world_hold_states(bool hold)
+{
+    world->hold_states = hold;
+    while (!hold && !list_empty(&world->states_held)) {
+        struct share_state_op *op =
+            list_entry(list_first(&world->states_held), struct share_state_op, link);
+        list_remove(&op->link);
+        loop_post(world->loop, &op->msg, world_on_state);
+    }
+}
+void groups_world_fail_states(bool fail)
+{
+    world->fail_states = fail;
+}
+size_t groups_world_states_made(void)
+{
+    return world->states_made;
+}
+size_t groups_world_states_removed(void)
+{
+    return world->states_removed;
 }
 
 /* --- partitions --- */
@@ -237,6 +285,7 @@ void groups_world_start(void)
     world = xnew(struct broker);
     world->loop = fake_loop_start();
     world->random = 7;
+    list_init(&world->states_held);
     list_init(&world->held);
     world->settings.group = (struct group_settings){.session_timeout_ms_min = 6000,
         .session_timeout_ms_max = 1800000,

@@ -27,6 +27,13 @@ size_t groups_world_batches_count(void);
 /* Records in the log of all partitions whose value is null. */
 size_t groups_world_tombstones_count(void);
 
+/* The share coordinators: they answer on the next turn, unless held; refuse when told; and count
+ * what they were asked to make and to remove. */
+void groups_world_hold_states(bool hold);
+void groups_world_fail_states(bool fail);
+size_t groups_world_states_made(void);
+size_t groups_world_states_removed(void);
+
 /* Puts a batch of somebody else's into the log of the group's partition. Attributes as in
  * store/batch/batch.h; a control batch holds one marker, else an offset of "orders" 1. */
 void groups_world_write(const char *group, int16_t attributes, int64_t producer_id, int64_t offset);

@@ -5,6 +5,7 @@
  * requests in consumer_requests.c and consumer_classic.c.
  */
 #include "broker/group/consumer_internal.h"
+#include "broker/group/share_group.h"
 
 #include "base/log.h"
 
@@ -58,6 +59,7 @@ void consumer_group_free(struct consumer_group *group)
     assert(group->members_count == 0 && group->owners.count == 0);
     assert(group->subscriptions.count == 0 && group->classic_count == 0);
     consumer_group_forget_gone(group);
+    share_group_free(group->share);
     free(group->gone);
     map_for_each (&group->patterns, found) {
         struct consumer_pattern *pattern = found->value;
@@ -73,12 +75,20 @@ void consumer_group_free(struct consumer_group *group)
     free(group);
 }
 
+void consumer_group_make_share(struct consumer_group *group)
+{
+    assert(group->members_count == 0 && group->share == NULL);
+    group->share = share_group_new();
+}
+
 enum consumer_state consumer_group_state(const struct consumer_group *group)
 {
     if (group->dead)
         return CONSUMER_DEAD;
     if (group->members_count == 0)
         return CONSUMER_EMPTY;
+    if (group->share != NULL)
+        return CONSUMER_STABLE;
     if (group->epoch > group->target_epoch)
         return CONSUMER_ASSIGNING;
     const struct consumer_member *member;
@@ -204,7 +214,10 @@ void consumer_restore_end(struct consumer_group *group)
             consumer_member_remove(group, member);
             continue;
         }
-        consumer_restore_owners(member);
+        if (group->share == NULL)
+            consumer_restore_owners(member);
+        else
+            share_group_restore_member(member);
     }
     consumer_group_mark_clean(group);
     list_for_each_entry (member, &group->members, link) {

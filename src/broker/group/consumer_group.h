@@ -54,11 +54,13 @@ enum consumer_dirty {
     CONSUMER_DIRTY_META = 4,         /* member */
     CONSUMER_DIRTY_TARGET = 8,       /* member */
     CONSUMER_DIRTY_CURRENT = 16,     /* member */
-    CONSUMER_DIRTY_ALL = 31,
+    CONSUMER_DIRTY_STATES = 32,      /* share group: the partitions it has states of */
+    CONSUMER_DIRTY_ALL = 63,
 };
 
 struct consumer_group;
 struct consumer_member;
+struct share_group;
 
 /* What some members subscribe to: shared by all that say the same. */
 struct consumer_subscription {
@@ -144,9 +146,10 @@ struct consumer_group {
     struct list_link members;
     size_t members_count;
     struct map by_id, by_instance;
-    struct map owners;        /* part -> struct consumer_owner */
-    struct map subscriptions; /* key -> struct consumer_subscription */
-    size_t classic_count;     /* members that speak the classic protocol */
+    struct map owners;         /* part -> struct consumer_owner */
+    struct map subscriptions;  /* key -> struct consumer_subscription */
+    size_t classic_count;      /* members that speak the classic protocol */
+    struct share_group *share; /* owned; NULL: not a share group */
     bool dead;
     /* for the log */
     unsigned dirty;
@@ -165,9 +168,15 @@ struct consumer_group *consumer_group_new(
     struct slice id, struct loop *loop, const struct consumer_hooks *hooks, void *ctx);
 void consumer_group_free(struct consumer_group *group);
 
+/* A fresh group becomes a share group (KIP-932): partitions have no owners, each may be given to
+ * many members; there is nothing to give back, so that a member is at its target with its next
+ * heartbeat. */
+void consumer_group_make_share(struct consumer_group *group);
+
 /* --- requests --- */
 
 struct consumer_heartbeat {
+    bool share; /* of a member of a share group */
     /* in; borrowed during the call */
     struct slice member_id, instance_id, rack_id; /* null: none */
     struct slice client_id, client_host;
@@ -191,6 +200,9 @@ enum group_error consumer_group_heartbeat(
     struct consumer_group *group, struct consumer_heartbeat *heartbeat);
 /* Epochs -1 and -2. */
 enum group_error consumer_group_leave(
+    struct consumer_group *group, struct consumer_heartbeat *heartbeat);
+/* A share group's member that waited: what it has by now. */
+enum group_error consumer_group_resume(
     struct consumer_group *group, struct consumer_heartbeat *heartbeat);
 /* May this member commit (or ask for) offsets at this epoch? `no_epochs`: it asks in a version that
  * only members of the classic protocol may use. */
@@ -230,6 +242,9 @@ void consumer_member_encode(const struct consumer_member *member,
 
 /* --- events --- */
 void consumer_member_disconnect(struct consumer_member *member);
+
+/* There is more, or less, to be assigned than before: a new epoch, and a target for it. */
+void consumer_group_reassign(struct consumer_group *group, const char *why);
 
 /* --- the log --- */
 bool consumer_group_is_dirty(const struct consumer_group *group);

@@ -7,6 +7,7 @@
 #include "broker/group/consumer_log.h"
 
 #include "base/regex.h"
+#include "broker/group/share_group_log.h"
 #include "wire/consumer_group_current_member_assignment_value.gen.h"
 #include "wire/consumer_group_member_metadata_value.gen.h"
 #include "wire/consumer_group_metadata_value.gen.h"
@@ -107,44 +108,11 @@ static void consumer_log_member(struct group_write *write, const struct consumer
     free(protocols);
 }
 
-/* Runs of one topic, as both assignment records have them. */
-struct consumer_log_run {
-    struct uuid topic;
-    int32_t *partitions;
-    int32_t count;
-};
-
-struct consumer_log_runs {
-    struct consumer_log_run *items;
-    int32_t count;
-    int32_t *numbers;
-};
-
-static struct consumer_log_runs consumer_log_runs_make(const struct consumer_parts *parts)
-{
-    struct consumer_log_runs runs = {
-        xnew_n(struct consumer_log_run, parts->count + 1), 0, xnew_n(int32_t, parts->count + 1)};
-    for (size_t i = 0; i < parts->count; i++) {
-        const struct consumer_part *part = &parts->items[i];
-        if (runs.count == 0 || !uuid_equal(runs.items[runs.count - 1].topic, part->topic))
-            runs.items[runs.count++] = (struct consumer_log_run){part->topic, &runs.numbers[i], 0};
-        runs.numbers[i] = part->partition;
-        runs.items[runs.count - 1].count++;
-    }
-    return runs;
-}
-
-static void consumer_log_runs_free(struct consumer_log_runs *runs)
-{
-    free(runs->items);
-    free(runs->numbers);
-}
-
 static void consumer_log_target(struct group_write *write, const struct consumer_member *member)
 {
     struct consumer_group_target_assignment_member_value value;
     consumer_group_target_assignment_member_value_init(&value);
-    struct consumer_log_runs runs = consumer_log_runs_make(&member->target);
+    struct consumer_runs runs = consumer_runs_make(&member->target);
     value.topic_partitions =
         xnew_n(struct consumer_group_target_assignment_member_value_topic_partition,
             (size_t)runs.count + 1);
@@ -159,11 +127,11 @@ static void consumer_log_target(struct group_write *write, const struct consumer
         &write->value, CONSUMER_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
     free(value.topic_partitions);
-    consumer_log_runs_free(&runs);
+    consumer_runs_free(&runs);
 }
 
 static struct consumer_group_current_member_assignment_value_topic_partitions *
-consumer_log_current_parts(const struct consumer_log_runs *runs)
+consumer_log_current_parts(const struct consumer_runs *runs)
 {
     struct consumer_group_current_member_assignment_value_topic_partitions *out =
         xnew_n(struct consumer_group_current_member_assignment_value_topic_partitions,
@@ -180,8 +148,8 @@ static void consumer_log_current(struct group_write *write, const struct consume
 {
     struct consumer_group_current_member_assignment_value value;
     consumer_group_current_member_assignment_value_init(&value);
-    struct consumer_log_runs owned = consumer_log_runs_make(&member->owned);
-    struct consumer_log_runs revoking = consumer_log_runs_make(&member->revoking);
+    struct consumer_runs owned = consumer_runs_make(&member->owned);
+    struct consumer_runs revoking = consumer_runs_make(&member->revoking);
     value.member_epoch = member->epoch;
     value.previous_member_epoch = member->previous_epoch;
     value.state = (int8_t)member->progress;
@@ -195,8 +163,8 @@ static void consumer_log_current(struct group_write *write, const struct consume
     group_write_end(write, false);
     free(value.assigned_partitions);
     free(value.partitions_pending_revocation);
-    consumer_log_runs_free(&owned);
-    consumer_log_runs_free(&revoking);
+    consumer_runs_free(&owned);
+    consumer_runs_free(&revoking);
 }
 
 static void consumer_log_member_gone(
@@ -257,7 +225,7 @@ static void consumer_log_patterns(struct group_write *write, struct consumer_gro
     }
 }
 
-void consumer_log_write(struct group_write *write, struct consumer_group *group)
+static void consumer_log_write_all(struct group_write *write, struct consumer_group *group)
 {
     for (size_t i = 0; i < group->gone_count; i++) {
         if (consumer_group_member(group, group->gone[i]) == NULL)
@@ -282,12 +250,21 @@ void consumer_log_write(struct group_write *write, struct consumer_group *group)
         if ((member->dirty & CONSUMER_DIRTY_CURRENT) != 0)
             consumer_log_current(write, member);
     }
+}
+
+void consumer_log_write(struct group_write *write, struct consumer_group *group)
+{
+    (group->share == NULL ? consumer_log_write_all : share_group_log_write)(write, group);
     group->logged = true;
     consumer_group_mark_clean(group);
 }
 
 void consumer_log_write_gone(struct group_write *write, struct consumer_group *group)
 {
+    if (group->share != NULL) {
+        share_group_log_write_gone(write, group);
+        return;
+    }
     for (size_t i = 0; i < group->gone_count; i++)
         consumer_log_member_gone(write, group->id, group->gone[i]);
     const struct consumer_member *member;
@@ -317,6 +294,12 @@ bool consumer_log_parse_key(
         {CONSUMER_LOG_TARGET, GROUP_LOG_CONSUMER_TARGET, true},
         {CONSUMER_LOG_CURRENT, GROUP_LOG_CONSUMER_CURRENT, true},
         {CONSUMER_LOG_PATTERN, GROUP_LOG_CONSUMER_PATTERN, true},
+        {SHARE_GROUP_LOG_MEMBER, GROUP_LOG_SHARE_MEMBER, true},
+        {SHARE_GROUP_LOG_GROUP, GROUP_LOG_SHARE_GROUP, false},
+        {SHARE_GROUP_LOG_TARGET_EPOCH, GROUP_LOG_SHARE_TARGET_EPOCH, false},
+        {SHARE_GROUP_LOG_TARGET, GROUP_LOG_SHARE_TARGET, true},
+        {SHARE_GROUP_LOG_CURRENT, GROUP_LOG_SHARE_CURRENT, true},
+        {SHARE_GROUP_LOG_STATES, GROUP_LOG_SHARE_STATES, false},
     };
     (void)arena;
     for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
@@ -435,7 +418,7 @@ static bool consumer_log_apply_current(
 /* Only the member's own tombstone removes it: the others come right before it. */
 static void consumer_log_apply_gone(struct consumer_group *group, const struct group_log_key *key)
 {
-    if (key->type == GROUP_LOG_CONSUMER_MEMBER)
+    if (key->type == GROUP_LOG_CONSUMER_MEMBER || key->type == GROUP_LOG_SHARE_MEMBER)
         consumer_restore_drop(group, key->member);
     else if (key->type == GROUP_LOG_CONSUMER_PATTERN)
         consumer_restore_pattern(group, key->member, true);
@@ -452,6 +435,8 @@ bool consumer_log_apply(struct consumer_group *group, const struct group_log_key
     int16_t version = reader_int16(&reader);
     if (version != CONSUMER_LOG_VALUE_VERSION)
         return false;
+    if (group->share != NULL)
+        return share_group_log_apply(group, key, &reader, arena);
     switch (key->type) {
     case GROUP_LOG_CONSUMER_GROUP: return consumer_log_apply_group(group, &reader, version, arena);
     case GROUP_LOG_CONSUMER_TARGET_EPOCH:

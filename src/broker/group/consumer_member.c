@@ -103,6 +103,8 @@ void consumer_member_set_classic(struct consumer_member *member, int32_t session
 static void consumer_member_release(
     struct consumer_member *member, const struct consumer_parts *parts)
 {
+    if (member->group->share != NULL)
+        return; /* there are no owners */
     for (size_t i = 0; i < parts->count; i++) {
         struct consumer_owner *owner =
             map_remove(&member->group->owners, consumer_part_key(&parts->items[i]));
@@ -114,6 +116,8 @@ static void consumer_member_release(
 static void consumer_member_claim(
     struct consumer_member *member, const struct consumer_parts *parts)
 {
+    if (member->group->share != NULL)
+        return;
     for (size_t i = 0; i < parts->count; i++) {
         struct consumer_owner *owner = xnew(struct consumer_owner);
         owner->part = parts->items[i];

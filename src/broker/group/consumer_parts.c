@@ -114,3 +114,23 @@ bool consumer_parts_replace(struct consumer_parts *parts, struct consumer_parts 
     *parts = take_other;
     return changed;
 }
+
+struct consumer_runs consumer_runs_make(const struct consumer_parts *parts)
+{
+    struct consumer_runs runs = {
+        xnew_n(struct consumer_run, parts->count + 1), 0, xnew_n(int32_t, parts->count + 1)};
+    for (size_t i = 0; i < parts->count; i++) {
+        const struct consumer_part *part = &parts->items[i];
+        if (runs.count == 0 || !uuid_equal(runs.items[runs.count - 1].topic, part->topic))
+            runs.items[runs.count++] = (struct consumer_run){part->topic, &runs.numbers[i], 0};
+        runs.numbers[i] = part->partition;
+        runs.items[runs.count - 1].count++;
+    }
+    return runs;
+}
+
+void consumer_runs_free(struct consumer_runs *runs)
+{
+    free(runs->items);
+    free(runs->numbers);
+}

@@ -42,5 +42,18 @@ struct consumer_parts consumer_parts_both(
     const struct consumer_parts *a, const struct consumer_parts *b);
 struct consumer_parts consumer_parts_without(
     const struct consumer_parts *a, const struct consumer_parts *b);
+/* Runs of one topic each, as records and answers have them. */
+struct consumer_run {
+    struct uuid topic;
+    int32_t *partitions;
+    int32_t count;
+};
+struct consumer_runs {
+    struct consumer_run *items;
+    int32_t count;
+    int32_t *numbers;
+};
+struct consumer_runs consumer_runs_make(const struct consumer_parts *parts);
+void consumer_runs_free(struct consumer_runs *runs);
 /* Takes the place of *parts. True: it is another set. */
 bool consumer_parts_replace(struct consumer_parts *parts, struct consumer_parts take_other);

@@ -27,8 +27,9 @@ static enum group_error consumer_check_epoch(
                              "The member must abandon all its partitions and rejoin.";
         return GROUP_E_FENCED_EPOCH;
     }
-    if (heartbeat->epoch == member->previous_epoch && heartbeat->owned != NULL &&
-        consumer_parts_subset(heartbeat->owned, &member->owned))
+    if (heartbeat->epoch == member->previous_epoch &&
+        (member->group->share != NULL ||
+            (heartbeat->owned != NULL && consumer_parts_subset(heartbeat->owned, &member->owned))))
         return GROUP_OK;
     heartbeat->message = "The member's epoch is smaller than the one the coordinator knows. The "
                          "member must abandon all its partitions and rejoin.";
@@ -148,10 +149,11 @@ static struct consumer_member *consumer_admit(struct consumer_group *group,
 static void consumer_heartbeat_answer(struct consumer_heartbeat *heartbeat,
     const struct consumer_member *member, bool news, const struct consumer_limits *limits)
 {
+    bool share = member->group->share != NULL;
     heartbeat->ret_member_id = member->id;
     heartbeat->ret_epoch = member->epoch;
     heartbeat->heartbeat_ms = limits->heartbeat_ms;
-    bool full = heartbeat->epoch == CONSUMER_EPOCH_JOIN ||
+    bool full = heartbeat->epoch == CONSUMER_EPOCH_JOIN || (share && heartbeat->names_count >= 0) ||
                 (heartbeat->rebalance_timeout_ms != -1 && heartbeat->owned != NULL &&
                     (heartbeat->names_count >= 0 || !slice_is_null(heartbeat->pattern)));
     heartbeat->assignment = news || full ? &member->owned : NULL;
@@ -180,7 +182,9 @@ enum group_error consumer_group_heartbeat(
         return error;
     if (group->members_count >= (size_t)limits.size_max &&
         consumer_group_member(group, heartbeat->member_id) == NULL) {
-        heartbeat->message = "The consumer group has reached its maximum capacity.";
+        heartbeat->message = group->share == NULL
+                                 ? "The consumer group has reached its maximum capacity."
+                                 : "The share group has reached its maximum capacity.";
         return GROUP_E_FULL;
     }
     struct consumer_member *member;
@@ -203,6 +207,21 @@ enum group_error consumer_group_heartbeat(
     consumer_heartbeat_answer(
         heartbeat, member, !consumer_parts_equal(&before, &member->owned), &limits);
     consumer_parts_free(&before);
+    return GROUP_OK;
+}
+
+enum group_error consumer_group_resume(
+    struct consumer_group *group, struct consumer_heartbeat *heartbeat)
+{
+    struct consumer_limits limits;
+    group->hooks->limits(group->ctx, group, &limits);
+    struct consumer_member *member = consumer_group_member(group, heartbeat->member_id);
+    if (member == NULL) {
+        heartbeat->message = "The member is not a member of the group.";
+        return GROUP_E_UNKNOWN_MEMBER;
+    }
+    consumer_member_reconcile(member, NULL);
+    consumer_heartbeat_answer(heartbeat, member, true, &limits);
     return GROUP_OK;
 }
 
@@ -275,6 +294,8 @@ enum group_error consumer_group_leave(
 enum group_error consumer_group_may_commit(
     struct consumer_group *group, struct slice member_id, int32_t epoch, bool no_epochs)
 {
+    if (group->share != NULL)
+        return GROUP_E_NOT_FOUND;
     if (epoch < 0 && group->members_count == 0)
         return GROUP_OK;
     struct consumer_member *member = consumer_group_member(group, member_id);
@@ -290,6 +311,8 @@ enum group_error consumer_group_may_commit(
 enum group_error consumer_group_may_fetch(
     const struct consumer_group *group, struct slice member_id, int32_t epoch)
 {
+    if (group->share != NULL)
+        return GROUP_OK; /* it has committed nothing */
     if (member_id.size == 0 && epoch < 0)
         return GROUP_OK;
     const struct consumer_member *member = consumer_group_member(group, member_id);

@@ -10,6 +10,7 @@
  * gains it gets with the new epoch, never before it is free.
  */
 #include "broker/group/consumer_internal.h"
+#include "broker/group/share_group.h"
 
 #include "base/log.h"
 
@@ -63,7 +64,10 @@ void consumer_group_retarget(struct consumer_group *group)
             .before = &member->target,
             .context = member};
     assert(count == group->members_count);
-    consumer_assign(consumer_group_assignor(group), members, count);
+    if (group->share != NULL)
+        share_assign(&group->share->initialized, members, count);
+    else
+        consumer_assign(consumer_group_assignor(group), members, count);
     for (size_t i = 0; i < count; i++) {
         member = members[i].context;
         if (consumer_parts_replace(&member->target, members[i].after))
@@ -77,6 +81,13 @@ void consumer_group_retarget(struct consumer_group *group)
     group->dirty |= CONSUMER_DIRTY_TARGET_EPOCH;
     log_debug("consumer.target", "group=%s epoch=%" PRId32 " members=%zu", log_quote(group->id).str,
         group->epoch, count);
+}
+
+void consumer_group_reassign(struct consumer_group *group, const char *why)
+{
+    consumer_group_resolve(group, false); /* after a replay nobody has looked yet */
+    consumer_group_bump(group, NULL, why);
+    consumer_group_retarget(group);
 }
 
 /* --- reconciliation --- */
@@ -132,6 +143,11 @@ static void consumer_member_advance(
     struct consumer_member *member, int32_t epoch, const struct consumer_parts *said)
 {
     const struct consumer_parts *target = &member->target;
+    if (member->group->share != NULL) { /* nobody else's it can be */
+        consumer_member_settle(member, CONSUMER_AT_TARGET, member->group->target_epoch,
+            consumer_parts_copy(target), CONSUMER_PARTS_NULL);
+        return;
+    }
     struct consumer_parts kept = consumer_parts_both(&member->owned, target);
     struct consumer_parts revoking = consumer_parts_without(&member->owned, target);
     if (revoking.count > 0 && consumer_member_holds(said, &revoking)) {

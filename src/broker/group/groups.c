@@ -204,7 +204,7 @@ void groups_entry_kill(struct groups_entry *entry, enum group_error error)
     if (list_linked(&entry->pending_link))
         list_remove(&entry->pending_link);
     entry->shard = NULL;
-    groups_consumer_drop(entry);
+    groups_consumer_drop(entry, error);
     group_free(steal(&entry->group), error);
     if (entry->writes_count == 0)
         groups_entry_free(entry);
@@ -224,7 +224,8 @@ bool groups_entry_reap(struct groups_entry *entry, struct group_write *write)
         entry->offsets.map.count > 0 || entry->pending.by_producer.count > 0)
         return false;
     if (entry->consumer != NULL &&
-        (entry->consumer->members_count > 0 || (entry->consumer->logged && write == NULL)))
+        (entry->consumer->members_count > 0 ||
+            (entry->consumer->logged && (write == NULL || entry->consumer->share != NULL))))
         return false;
     if (entry->consumer != NULL && entry->consumer->logged) {
         consumer_log_write_gone(write, entry->consumer);
@@ -349,6 +350,14 @@ void groups_join(struct groups_shard *shard, struct slice group, struct group_jo
         join->done(join, &answer);
         return;
     }
+    if (groups_entry_is_share(entry)) {
+        struct group_join_answer answer = {.error = GROUP_E_INCONSISTENT_PROTOCOL,
+            .generation = -1,
+            .leader = SLICE_LIT(""),
+            .member_id = join->member_id};
+        join->done(join, &answer);
+        return;
+    }
     if (entry->consumer != NULL && entry->consumer->members_count == 0)
         groups_consumer_to_classic(entry);
     if (entry->consumer != NULL) {
@@ -370,7 +379,11 @@ void groups_sync(struct groups_shard *shard, struct slice group, struct group_sy
         sync->done(sync, &answer);
         return;
     }
-    if (entry->consumer != NULL)
+    if (groups_entry_is_share(entry)) {
+        struct group_sync_answer answer = {
+            .error = GROUP_E_UNKNOWN_MEMBER, .assignment = SLICE_LIT("")};
+        sync->done(sync, &answer);
+    } else if (entry->consumer != NULL)
         groups_consumer_sync(entry, sync);
     else
         group_sync(entry->group, sync);
@@ -379,6 +392,8 @@ void groups_sync(struct groups_shard *shard, struct slice group, struct group_sy
 enum group_error groups_heartbeat(struct groups_entry *entry, struct slice member_id,
     struct slice instance_id, int32_t generation, uint64_t conn_id)
 {
+    if (groups_entry_is_share(entry))
+        return GROUP_E_UNKNOWN_MEMBER;
     return entry->consumer == NULL
                ? group_heartbeat(entry->group, member_id, instance_id, generation, conn_id)
                : consumer_group_classic_heartbeat(
@@ -388,6 +403,8 @@ enum group_error groups_heartbeat(struct groups_entry *entry, struct slice membe
 enum group_error groups_leave(struct groups_entry *entry, struct slice member_id,
     struct slice instance_id, struct slice reason)
 {
+    if (groups_entry_is_share(entry))
+        return GROUP_E_UNKNOWN_MEMBER;
     if (entry->consumer == NULL)
         return group_leave(entry->group, member_id, instance_id, reason);
     enum group_error error = consumer_group_classic_leave(entry->consumer, member_id, instance_id);

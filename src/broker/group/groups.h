@@ -127,6 +127,34 @@ struct groups_consumer_call {
 void groups_consumer_heartbeat(
     struct groups_shard *shard, struct slice group, struct groups_consumer_call *call);
 
+/* --- share groups --- */
+
+/* An admin's change of where a share group stands. The caller's memory until done. */
+struct groups_share_item {
+    struct uuid topic; /* of a topic that there is */
+    struct slice name;
+    int32_t partition;      /* not for deletion */
+    int64_t start_offset;   /* not for deletion */
+    enum group_error error; /* in: already refused; out */
+};
+struct groups_share_change {
+    struct groups_share_item *items;
+    int32_t items_count;
+    /* Once, maybe from within; an error is that of all items. */
+    void (*done)(struct groups_share_change *change, enum group_error error);
+};
+/* Partitions get new start offsets; the group is made when there is none. */
+void groups_share_alter(
+    struct groups_shard *shard, struct slice group, struct groups_share_change *change);
+/* Topics are forgotten; those it knows nothing of are no error. */
+void groups_share_delete_topics(
+    struct groups_shard *shard, struct slice group, struct groups_share_change *change);
+
+static inline bool groups_entry_is_share(const struct groups_entry *entry)
+{
+    return entry->consumer != NULL && entry->consumer->share != NULL;
+}
+
 /* What a group of either kind looks like from outside. */
 const char *groups_entry_state(const struct groups_entry *entry);
 bool groups_entry_is_subscribed(const struct groups_entry *entry, struct slice topic);

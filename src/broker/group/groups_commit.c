@@ -89,6 +89,10 @@ static struct groups_entry *groups_commit_entry(struct groups_shard *shard, stru
         return NULL;
     }
     bool in_txn = !slice_is_null(commit->transactional_id);
+    if (groups_entry_is_share(entry)) {
+        *ret_error = GROUP_E_NOT_FOUND;
+        return entry;
+    }
     if (entry->consumer != NULL) {
         bool nobody = in_txn && commit->generation < 0 && commit->member_id.size == 0;
         *ret_error = nobody ? GROUP_OK
@@ -171,10 +175,18 @@ void groups_delete(struct groups_shard *shard, struct slice group, struct groups
     else if (entry->group->state != GROUP_EMPTY ||
              (entry->consumer != NULL && entry->consumer->members_count > 0))
         error = GROUP_E_NON_EMPTY;
-    if (error != GROUP_OK) {
+    if (error != GROUP_OK)
         deletion->done(deletion, error);
-        return;
-    }
+    else if (groups_entry_is_share(entry))
+        groups_share_delete(entry, deletion);
+    else
+        groups_delete_finish(entry, deletion);
+}
+
+void groups_delete_finish(struct groups_entry *entry, struct groups_deletion *deletion)
+{
+    struct groups_shard *shard = entry->shard;
+    enum group_error error = GROUP_OK;
     log_info("group.deleted", "group=%s offsets=%zu", log_quote(entry->group->id).str,
         entry->offsets.map.count);
     struct group_write *write = group_write_new(groups_real_ms(shard->groups));
@@ -222,7 +234,7 @@ void groups_delete_offsets(
 {
     struct groups_entry *entry = groups_find(shard, group);
     enum group_error error = GROUP_OK;
-    if (entry == NULL)
+    if (entry == NULL || groups_entry_is_share(entry))
         error = GROUP_E_NOT_FOUND;
     else if (entry->consumer == NULL && entry->group->state != GROUP_EMPTY &&
              !group_is_consumer(entry->group))

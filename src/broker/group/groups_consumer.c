@@ -12,6 +12,7 @@
 #include "broker/group/consumer_log.h"
 #include "broker/group/group_overrides.h"
 #include "broker/group/groups_shard.h"
+#include "broker/group/share_group.h"
 #include "broker/config/settings.h"
 
 #include "base/log.h"
@@ -30,10 +31,13 @@ static void groups_on_limits(
     const struct group_overrides *own = NULL;
     if (group != NULL)
         own = group_configs_find(broker_image(groups->broker)->group_configs, group->id);
+    bool share = group != NULL && group->share != NULL;
     *ret_limits = (struct consumer_limits){
-        .session_ms = group_overrides_effective(own, settings, GROUP_KEY_SESSION_MS),
-        .heartbeat_ms = group_overrides_effective(own, settings, GROUP_KEY_HEARTBEAT_MS),
-        .size_max = settings->consumer_size_max,
+        .session_ms = group_overrides_effective(
+            own, settings, share ? GROUP_KEY_SHARE_SESSION_MS : GROUP_KEY_SESSION_MS),
+        .heartbeat_ms = group_overrides_effective(
+            own, settings, share ? GROUP_KEY_SHARE_HEARTBEAT_MS : GROUP_KEY_HEARTBEAT_MS),
+        .size_max = share ? settings->share_size_max : settings->consumer_size_max,
         .assignor = (enum consumer_assignor)settings->consumer_assignor_default,
         .assignors = settings->consumer_assignors,
         .upgrade = settings->consumer_upgrade,
@@ -124,8 +128,10 @@ void groups_consumer_new(struct groups_entry *entry)
     entry->consumer->owner = entry;
 }
 
-void groups_consumer_drop(struct groups_entry *entry)
+void groups_consumer_drop(struct groups_entry *entry, enum group_error error)
 {
+    if (groups_entry_is_share(entry))
+        groups_share_drop(entry, error);
     consumer_group_free(steal(&entry->consumer));
 }
 
@@ -185,7 +191,7 @@ static enum group_error groups_consumer_upgrade(struct groups_entry *entry)
         return error;
     groups_consumer_new(entry);
     if (!empty && !consumer_group_take_classic(entry->consumer, entry->group)) {
-        groups_consumer_drop(entry);
+        groups_consumer_drop(entry, GROUP_E_NOT_FOUND);
         return GROUP_E_NOT_FOUND;
     }
     if (!empty)
@@ -278,7 +284,7 @@ void groups_consumer_to_classic(struct groups_entry *entry)
         consumer_group_give_classic(consumer, entry->group);
         group_write_group(write, entry->group);
     }
-    groups_consumer_drop(entry);
+    groups_consumer_drop(entry, GROUP_E_NOT_FOUND);
     if (group_write_empty(write))
         group_write_free(write);
     else
@@ -311,15 +317,28 @@ static void groups_consumer_fail(
     call->done(call, error);
 }
 
+/* One that is about to go takes no members. */
+static enum group_error groups_share_usable(const struct groups_entry *entry)
+{
+    return entry->consumer->share->deletion == NULL ? GROUP_OK : GROUP_E_UNAVAILABLE;
+}
+
 static enum group_error groups_consumer_find(struct groups_shard *shard, struct slice group,
     struct groups_consumer_call *call, struct groups_entry **ret_entry)
 {
     struct groups_entry *entry = groups_find(shard, group);
+    bool share = call->heartbeat.share;
     *ret_entry = entry;
-    if (entry != NULL && entry->consumer != NULL)
-        return GROUP_OK;
+    if (entry != NULL && entry->consumer != NULL && groups_entry_is_share(entry) == share)
+        return share ? groups_share_usable(entry) : GROUP_OK;
+    if (entry != NULL && (share || entry->consumer != NULL)) {
+        call->heartbeat.message =
+            share ? "The group is not a share group." : "The group is not a consumer group.";
+        return GROUP_E_NOT_FOUND;
+    }
     if (call->heartbeat.epoch != CONSUMER_EPOCH_JOIN) {
-        call->heartbeat.message = "The consumer group was not found.";
+        call->heartbeat.message =
+            share ? "The share group was not found." : "The consumer group was not found.";
         return GROUP_E_NOT_FOUND;
     }
     enum group_error error = groups_check_joiner(shard->groups, &call->heartbeat);
@@ -329,6 +348,11 @@ static enum group_error groups_consumer_find(struct groups_shard *shard, struct 
         if (shard->groups->entries_count >= GROUPS_COUNT_MAX)
             return GROUP_E_UNAVAILABLE;
         *ret_entry = entry = groups_entry_new(shard, group);
+    }
+    if (share) {
+        groups_consumer_new(entry);
+        consumer_group_make_share(entry->consumer);
+        return GROUP_OK;
     }
     error = groups_consumer_upgrade(entry);
     if (error == GROUP_E_NOT_FOUND)
@@ -352,7 +376,7 @@ void groups_consumer_heartbeat(
     if (error != GROUP_OK) {
         groups_consumer_fail(call, error, NULL);
         if (entry->consumer->members_count == 0 && !entry->consumer->logged) {
-            groups_consumer_drop(entry);
+            groups_consumer_drop(entry, error);
             groups_consumer_flush(entry, NULL);
             if (group_is_blank(entry->group))
                 groups_entry_reap(entry, NULL);
@@ -361,8 +385,15 @@ void groups_consumer_heartbeat(
         }
         return;
     }
-    call->answer(call);
     call->waiter.done = groups_consumer_on_flushed;
+    if (heartbeat->share)
+        groups_share_next(entry);
+    if (heartbeat->share && heartbeat->epoch == CONSUMER_EPOCH_JOIN &&
+        groups_share_wait(entry, call)) {
+        groups_consumer_settle(entry, NULL);
+        return;
+    }
+    call->answer(call);
     groups_consumer_settle(entry, &call->waiter);
 }
 

@@ -79,6 +79,10 @@ static bool groups_offset_expired(
 
 static void groups_sweep_entry(struct groups_sweep *sweep, struct groups_entry *entry)
 {
+    if (groups_entry_is_share(entry)) {
+        groups_share_next(entry); /* what failed before */
+        return;
+    }
     size_t count = 0;
     const struct group_offset **expired =
         xnew_n(const struct group_offset *, entry->offsets.map.count + 1);
@@ -160,7 +164,17 @@ void groups_expiry_start(struct groups *groups)
 
 void groups_on_topic_deleted(struct groups *groups, struct uuid id, struct slice name)
 {
-    (void)id; /* offsets are kept by name */
     loop_assert_owner(groups->loop);
+    struct groups_shard *shard;
+    list_for_each_entry (shard, &groups->shards.list, base.link) {
+        if (shard->base.state != SHARD_READY)
+            continue;
+        map_for_each (&shard->entries, found) {
+            struct groups_entry *entry = found->value;
+            if (groups_entry_is_share(entry))
+                groups_share_on_topic_deleted(entry, id);
+        }
+    }
+    /* offsets are kept by name */
     groups_sweep(groups, name);
 }

@@ -98,20 +98,25 @@ static bool groups_load_consumer(
 {
     if (key->type == GROUP_LOG_CONSUMER_TOPICS)
         return true;
+    bool share = key->type >= GROUP_LOG_SHARE_GROUP && key->type <= GROUP_LOG_SHARE_STATES;
     struct groups_entry *entry = groups_find(load->shard, key->group);
     if (slice_is_null(value)) {
-        if (entry == NULL || entry->consumer == NULL)
+        if (entry == NULL || entry->consumer == NULL || (entry->consumer->share != NULL) != share)
             return true;
-        if (key->type == GROUP_LOG_CONSUMER_GROUP)
-            groups_consumer_drop(entry);
+        if (key->type == GROUP_LOG_CONSUMER_GROUP || key->type == GROUP_LOG_SHARE_GROUP)
+            groups_consumer_drop(entry, GROUP_E_NOT_COORDINATOR);
         else
             consumer_log_apply(entry->consumer, key, value, &load->scratch);
         return true;
     }
     if (entry == NULL)
         entry = groups_entry_new(load->shard, key->group);
+    if (entry->consumer != NULL && (entry->consumer->share != NULL) != share)
+        groups_consumer_drop(entry, GROUP_E_NOT_COORDINATOR);
     if (entry->consumer == NULL)
         groups_consumer_new(entry);
+    if (share && entry->consumer->share == NULL)
+        consumer_group_make_share(entry->consumer);
     entry->consumer->logged = true;
     return consumer_log_apply(entry->consumer, key, value, &load->scratch);
 }
@@ -131,7 +136,13 @@ static bool groups_load_record(
     case GROUP_LOG_CONSUMER_TARGET_EPOCH:
     case GROUP_LOG_CONSUMER_TARGET:
     case GROUP_LOG_CONSUMER_CURRENT:
-    case GROUP_LOG_CONSUMER_PATTERN: return groups_load_consumer(load, &key, record->value);
+    case GROUP_LOG_CONSUMER_PATTERN:
+    case GROUP_LOG_SHARE_GROUP:
+    case GROUP_LOG_SHARE_MEMBER:
+    case GROUP_LOG_SHARE_TARGET_EPOCH:
+    case GROUP_LOG_SHARE_TARGET:
+    case GROUP_LOG_SHARE_CURRENT:
+    case GROUP_LOG_SHARE_STATES: return groups_load_consumer(load, &key, record->value);
     case GROUP_LOG_OTHER: break;
     }
     return false;
@@ -264,6 +275,8 @@ static void groups_load_finish(struct groups_load *load)
             consumer_restore_end(entry->consumer);
         else
             group_restore_end(entry->group);
+        if (groups_entry_is_share(entry))
+            groups_share_restored(entry);
     }
     if (load->records_count > 0 || load->skipped_count > 0)
         log_info("groups.loaded",

@@ -66,8 +66,9 @@ bool groups_entry_reap(struct groups_entry *entry, struct group_write *write);
 
 /* --- groups of the newer protocol --- */
 void groups_consumer_new(struct groups_entry *entry);
-/* No longer one; its records are not removed by this. */
-void groups_consumer_drop(struct groups_entry *entry);
+/* No longer one; its records are not removed by this. Whoever waits for a share group's states gets
+ * the error. */
+void groups_consumer_drop(struct groups_entry *entry, enum group_error error);
 /* Writes what has changed; the waiter (may be NULL) learns when it is in the log. */
 void groups_consumer_flush(struct groups_entry *entry, struct groups_waiter *waiter);
 /* After any change: back to a classic group when nobody speaks the newer protocol; then a flush. */
@@ -76,6 +77,21 @@ void groups_consumer_settle(struct groups_entry *entry, struct groups_waiter *wa
 void groups_consumer_to_classic(struct groups_entry *entry);
 void groups_consumer_join(struct groups_entry *entry, struct group_join *join);
 void groups_consumer_sync(struct groups_entry *entry, struct group_sync *sync);
+
+/* --- share groups --- */
+/* Goes on with what there is to do: states to be made or removed. To be called after any change. */
+void groups_share_next(struct groups_entry *entry);
+/* The join waits until the partitions that are new to the group have their states. False: there are
+ * none. */
+bool groups_share_wait(struct groups_entry *entry, struct groups_consumer_call *call);
+/* The group is about to be freed; whoever waits gets the error. */
+void groups_share_drop(struct groups_entry *entry, enum group_error error);
+/* Nobody is in it: its states go, and then the group (groups_delete_finish). */
+void groups_share_delete(struct groups_entry *entry, struct groups_deletion *deletion);
+void groups_delete_finish(struct groups_entry *entry, struct groups_deletion *deletion);
+void groups_share_on_topic_deleted(struct groups_entry *entry, struct uuid topic);
+/* Replay is over. */
+void groups_share_restored(struct groups_entry *entry);
 
 /* --- transactions --- */
 void groups_pending_put(
