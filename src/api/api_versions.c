@@ -7,6 +7,8 @@
 #include "api/api_versions.h"
 
 #include "api/api_table.h"
+#include "broker/broker.h"
+#include "broker/config/settings.h"
 #include "net/request.h"
 #include "wire/api_versions.gen.h"
 #include "wire/errors.gen.h"
@@ -19,6 +21,8 @@
 #define TRANSACTION_VERSION 2
 /* Consumer groups of the newer protocol (KIP-848). */
 #define GROUP_VERSION 1
+/* Share groups (KIP-932). */
+#define SHARE_VERSION 1
 
 static bool is_alphanumeric(uint8_t c)
 {
@@ -55,15 +59,19 @@ static void fill_keys(struct arena *arena, struct api_versions_response *respons
     }
 }
 
-static void fill_features(struct arena *arena, struct api_versions_response *response)
+/* As in Kafka, what is at level 0 is supported, and not among the finalized ones. */
+static void fill_features(
+    const struct request *req, struct arena *arena, struct api_versions_response *response)
 {
-    static const struct feature {
+    bool share = broker_settings(req->conn->context)->group.share_enabled;
+    const struct feature {
         const char *name;
-        int16_t min, max;
+        int16_t min, max, level;
     } features[] = {
-        {"group.version", 0, GROUP_VERSION},
-        {"metadata.version", METADATA_VERSION_MIN, METADATA_VERSION},
-        {"transaction.version", 0, TRANSACTION_VERSION},
+        {"group.version", 0, GROUP_VERSION, GROUP_VERSION},
+        {"metadata.version", METADATA_VERSION_MIN, METADATA_VERSION, METADATA_VERSION},
+        {"share.version", 0, SHARE_VERSION, share ? SHARE_VERSION : 0},
+        {"transaction.version", 0, TRANSACTION_VERSION, TRANSACTION_VERSION},
     };
     size_t count = ARRAY_COUNT(features);
     response->supported_features =
@@ -72,12 +80,14 @@ static void fill_features(struct arena *arena, struct api_versions_response *res
         arena_new_n(arena, struct api_versions_response_finalized_feature, count);
     for (size_t i = 0; i < count; i++) {
         struct slice name = slice_from_str(features[i].name);
-        response->supported_features[i] = (struct api_versions_response_supported_feature){
-            name, features[i].min, features[i].max};
-        response->finalized_features[i] = (struct api_versions_response_finalized_feature){
-            name, features[i].max, features[i].max};
+        response->supported_features[response->supported_features_count++] =
+            (struct api_versions_response_supported_feature){
+                name, features[i].min, features[i].max};
+        if (features[i].level > 0)
+            response->finalized_features[response->finalized_features_count++] =
+                (struct api_versions_response_finalized_feature){
+                    name, features[i].level, features[i].level};
     }
-    response->supported_features_count = response->finalized_features_count = (int32_t)count;
     response->finalized_features_epoch = 0;
 }
 
@@ -90,7 +100,7 @@ enum handle_result api_versions_handle(struct request *req,
         return HANDLE_DONE;
     }
     fill_keys(&req->arena, response);
-    fill_features(&req->arena, response);
+    fill_features(req, &req->arena, response);
     return HANDLE_DONE;
 }
 

@@ -86,7 +86,7 @@ static bool describe_visit(
     const struct groups_entry *entry = shard == NULL ? NULL : groups_find(shard, out->group_id);
     if (shard == NULL && error != GROUP_E_NOT_FOUND) {
         out->error_code = group_error_code(error);
-    } else if (entry == NULL || entry->consumer == NULL) {
+    } else if (entry == NULL || entry->consumer == NULL || groups_entry_is_share(entry)) {
         out->error_code = KAFKA_ERROR_GROUP_ID_NOT_FOUND;
         out->error_message = arena_printf(&tour->req->arena,
             entry == NULL ? "Group %.*s not found." : "Group %.*s is not a consumer group.",

@@ -35,7 +35,8 @@ static void list_groups_add(void *ctx, const struct groups_entry *entry)
     struct list_groups *my = ctx;
     const struct group *group = entry->group;
     const char *state = groups_entry_state(entry);
-    const char *type = entry->consumer != NULL ? "consumer" : "classic";
+    bool share = groups_entry_is_share(entry);
+    const char *type = share ? "share" : entry->consumer != NULL ? "consumer" : "classic";
     if (!request_coordinates_group(my->req, group->id) ||
         !list_groups_named(my->request->types_filter, my->request->types_filter_count, type))
         return;
@@ -55,7 +56,8 @@ static void list_groups_add(void *ctx, const struct groups_entry *entry)
     struct list_groups_response_group *out = &response->groups[response->groups_count++];
     list_groups_response_group_init(out);
     out->group_id = arena_copy_slice(arena, group->id);
-    out->protocol_type = entry->consumer != NULL
+    out->protocol_type = share ? SLICE_LIT("share")
+                         : entry->consumer != NULL
                              ? SLICE_LIT(GROUP_CONSUMER_PROTOCOL_TYPE)
                              : arena_copy_slice(arena, slice_or_empty(group->protocol_type));
     out->group_state = slice_from_str(state);
