@@ -20,6 +20,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -103,6 +104,12 @@ final class Rig implements AutoCloseable {
     KafkaConsumer<byte[], byte[]> bytesConsumer(String group, String... more) {
         return keep(
             new KafkaConsumer<>(consumerSettings(group, more), new ByteArrayDeserializer(), new ByteArrayDeserializer()));
+    }
+
+    KafkaShareConsumer<String, String> shareConsumer(String group, String... more) {
+        Map<String, Object> settings = settings(more);
+        settings.put("group.id", name(group));
+        return keep(new KafkaShareConsumer<>(settings, new StringDeserializer(), new StringDeserializer()));
     }
 
     String createTopic(Admin admin, String suffix, int partitions) throws Exception {
