@@ -65,6 +65,13 @@ struct env_ops {
     int (*dir_remove)(struct env *env, const char *path); /* empty */
     int (*dir_list)(struct env *env, const char *path, env_dir_fn fn, void *ctx);
     int (*dir_sync)(struct env *env, const char *path);
+    /* A descriptor for disk_sync of the file system that the directory lies in, to be closed by
+     * file_close. -EOPNOTSUPP where a sync of the whole is not known to reach the medium, and to
+     * tell when it does not. */
+    int (*disk_open)(struct env *env, const char *dir);
+    /* All that was written to the file system before is on the medium, bytes and names. Fails for
+     * any error since it was opened or last called, whosever file that was in. */
+    int (*disk_sync)(struct env *env, int fd);
     int (*disk_free)(
         struct env *env, const char *path, uint64_t *ret_free, uint64_t *ret_total); /* bytes */
 

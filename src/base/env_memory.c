@@ -430,6 +430,11 @@ static int memory_dir_sync(struct env *env, const char *path)
     return 0;
 }
 
+static int memory_disk_open(struct env *env, const char *dir)
+{
+    return memory_file_open(env, dir, ENV_OPEN_READ);
+}
+
 /* Memory that the page cache uses is free, too, but nobody says how much that is. */
 static int memory_disk_free(
     struct env *env, const char *path, uint64_t *ret_free, uint64_t *ret_total)
@@ -517,6 +522,8 @@ static const struct env_ops memory_ops = {
     .dir_remove = memory_dir_remove,
     .dir_list = memory_dir_list,
     .dir_sync = memory_dir_sync,
+    .disk_open = memory_disk_open,
+    .disk_sync = memory_file_sync,
     .disk_free = memory_disk_free,
     .sock_listen = memory_sock_listen,
     .sock_accept = memory_sock_accept,

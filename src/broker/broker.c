@@ -23,6 +23,9 @@
 #include "broker/share/share_sessions.h"
 #include "broker/txn/txns.h"
 
+/* Measured: from some 16 files on one sync of all is quicker than one of each. */
+#define BROKER_SYNC_DISK_MIN 16
+
 /* --- where things are --- */
 
 struct broker_loop *broker_here(struct broker *broker)
@@ -423,6 +426,7 @@ static int broker_open_engine(struct broker *broker)
         .cleaner_threads = settings->cleaner_threads,
         .cleaner_rate = settings->cleaner_rate,
         .cleaner_buffer_size = settings->cleaner_buffer_size,
+        .sync_disk_min = BROKER_SYNC_DISK_MIN,
         .sync_all = settings->producer.acks_all_medium,
     };
     int r = engine_local_new(&local, &broker->local);

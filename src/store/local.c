@@ -74,6 +74,7 @@ static void home_on_checkpoint(struct timer *timer)
 
 void home_note_durable(struct home *home, uint64_t size)
 {
+    atomic_fetch_sub(&home->local->unsynced_size, (int64_t)size);
     home->durable_size += size;
     if (home->durable_size < LOCAL_CHECKPOINT_SIZE)
         return;
@@ -96,6 +97,7 @@ static void local_look_at_space(struct local *local)
     if (r >= 0 && total_size / 20 < reserve)
         reserve = total_size / 20;
     bool full = r >= 0 && free_size < reserve;
+    atomic_fetch_sub(&local->unsynced_size, atomic_load(&local->unsynced_size) / 16);
     atomic_store(&local->space_left, r < 0 ? INT64_MAX : (int64_t)free_size - (int64_t)reserve);
     if (atomic_exchange(&local->full, full) == full)
         return;
@@ -145,6 +147,7 @@ void home_note_written(struct home *home, uint64_t size)
 {
     struct local *local = home->local;
     home_watch_space(home);
+    atomic_fetch_add(&local->unsynced_size, (int64_t)size);
     int64_t left = atomic_fetch_sub(&local->space_left, (int64_t)size) - (int64_t)size;
     if (left >= 0 || atomic_exchange(&local->full, true))
         return;
@@ -342,11 +345,19 @@ static int local_lock(struct local *local)
     return r;
 }
 
+/* Of each home: an error is told once per descriptor, and only if that was opened before. */
+static void local_open_disk(struct local *local)
+{
+    for (unsigned i = 0; local->sync_disk_min > 0 && i < local->n_homes; i++)
+        local->homes[i].disk_fd = local->env->ops->disk_open(local->env, local->dir);
+}
+
 static int local_start(struct local *local)
 {
     int r = local_lock(local);
     if (r < 0)
         return r;
+    local_open_disk(local);
     r = local->env->ops->dir_list(local->env, local->dir, local_on_name, local);
     if (r < 0)
         return error_trace(r);
@@ -372,6 +383,10 @@ static void local_discard(struct local *local)
     files_free(local->files);
     if (local->lock_fd >= 0)
         local->env->ops->file_close(local->env, local->lock_fd);
+    for (unsigned i = 0; i < local->n_homes; i++) {
+        if (local->homes[i].disk_fd >= 0)
+            local->env->ops->file_close(local->env, local->homes[i].disk_fd);
+    }
     free(local->dir);
     free(local);
 }
@@ -422,6 +437,8 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
     local->dir = xstrdup(config->dir);
     local->lock_fd = -1;
     local->sync_all = config->sync_all;
+    local->syncs_max = config->n_loops > 1 ? LOCAL_SYNCS_MAX : LOCAL_SYNCS_SINGLE_MAX;
+    local->sync_disk_min = config->sync_disk_min;
     local->space_reserve = config->space_reserve;
     atomic_store(&local->space_left, INT64_MAX);
     local->scrub_rate = config->scrub_rate;
@@ -442,6 +459,8 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
         list_init(&local->homes[i].parts);
         local->homes[i].scrub_round = 1;
         list_init(&local->homes[i].indexed);
+        list_init(&local->homes[i].syncs_due);
+        local->homes[i].disk_fd = -1;
     }
     int r = local_start(local);
     if (r < 0) {

@@ -17,6 +17,10 @@
 
 /* Bytes of loaded indexes of sealed segments per loop. */
 #define LOCAL_INDEX_CACHE_SIZE_MAX (16U << 20)
+/* Syncs of files under way at a time per loop, or with one loop: the pool has threads for others,
+ * and whatever waits meanwhile shares the next sync. */
+#define LOCAL_SYNCS_MAX        2
+#define LOCAL_SYNCS_SINGLE_MAX 3
 /* Passes of compaction at a time, whatever was asked for: the pool has threads for others. */
 #define LOCAL_CLEANERS_MAX  2
 #define LOCAL_CHECKPOINT_MS 60000
@@ -48,10 +52,17 @@ struct home {
     int64_t scrub_credit;       /* bytes that may be checked now */
     bool scrubbing;             /* a segment is being checked */
     struct retain_clock retain_clock;
-    struct timer space_timer; /* runs while something is written, or the disk is full */
-    bool space_wanted;        /* something was written since it fired */
-    struct timer flush_timer; /* runs while a part has flush.ms */
-    struct timer sync_timer;  /* runs while a sync has to be tried again */
+    struct timer space_timer;           /* runs while something is written, or the disk is full */
+    bool space_wanted;                  /* something was written since it fired */
+    struct timer flush_timer;           /* runs while a part has flush.ms */
+    struct timer sync_timer;            /* runs while a sync has to be tried again */
+    struct list_link syncs_due;         /* parts that wait for one to be started (sync.c) */
+    unsigned n_syncs_due, n_syncs;      /* of files, under way */
+    bool round;                         /* one of the whole disk is under way */
+    int disk_fd;                        /* for that; -1: it is not to be trusted here */
+    bool disk_refused;                  /* it failed once */
+    int64_t file_sync_ns, disk_sync_ns; /* what they took lately; 0: not known */
+    int64_t disk_again_ms;    /* monotonic: when it is tried although it was slower; 0: not set */
     struct list_link indexed; /* sealed segments with a loaded index, most recently used last */
     size_t indexed_size;      /* bytes */
 };
@@ -68,6 +79,8 @@ struct local {
     struct map dirs;             /* names found in the data directory at start */
     bool was_clean;              /* the last owner of the directory stopped cleanly */
     bool sync_all;
+    unsigned syncs_max;     /* syncs of files under way per home */
+    unsigned sync_disk_min; /* parts that are due for which the whole disk is synced; 0: never */
     uint64_t space_reserve; /* bytes kept free for checkpoints, commits and deletions */
     uint64_t scrub_rate;    /* bytes per second; 0: none */
     int64_t retention_check_ms;
@@ -82,6 +95,9 @@ struct local {
     /* Bytes that may be written until it is, as far as is known: looked up now and then, and what
      * is written in between taken off. */
     _Atomic int64_t space_left;
+    /* Bytes that were written and not synced, as far as is known: some go each second, for the
+     * kernel writes them sooner or later. */
+    _Atomic int64_t unsynced_size;
     atomic_ulong damages_total; /* batches that were quarantined by this process */
     atomic_bool close_failed;   /* no clean stop any more */
     unsigned n_homes;

@@ -27,6 +27,8 @@ static bool op_of_bytes(const struct sim_op *op)
 /* Whether the sync brings the operation to the medium. */
 static bool op_covered(const struct sim_op *op, const struct sim_op *sync)
 {
+    if (sync->type == SIM_OP_DISK_SYNC)
+        return op_of_bytes(op);
     if (sync->type == SIM_OP_DIR_SYNC)
         return !op_of_bytes(op) && op->dir == sync->dir;
     return op_of_bytes(op) && op->inode == sync->inode;
@@ -63,7 +65,8 @@ void sim_crash_advance(struct sim_crash *crash)
 {
     assert(crash->at < crash->log->count);
     const struct sim_op *op = &crash->log->ops[crash->at];
-    if (op->type == SIM_OP_SYNC || op->type == SIM_OP_SYNC_FAILED || op->type == SIM_OP_DIR_SYNC) {
+    if (op->type == SIM_OP_SYNC || op->type == SIM_OP_SYNC_FAILED || op->type == SIM_OP_DIR_SYNC ||
+        op->type == SIM_OP_DISK_SYNC) {
         crash_sync(crash, op);
     } else {
         if (crash->n_pending == crash->capacity) {

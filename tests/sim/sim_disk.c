@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 const char *const sim_call_names[SIM_CALLS] = {"open", "read", "write", "truncate", "sync", "stat",
-    "unlink", "rename", "mkdir", "rmdir", "list", "dir_sync", "close", "disk_free"};
+    "unlink", "rename", "mkdir", "rmdir", "list", "dir_sync", "close", "disk_free", "disk_open",
+    "disk_sync"};
 
 /* --- images --- */
 
@@ -311,7 +312,8 @@ static void disk_note_site(struct sim_disk *disk, enum sim_call call, const void
 static bool disk_changes(enum sim_call call)
 {
     return call == SIM_CALL_WRITE || call == SIM_CALL_TRUNCATE || call == SIM_CALL_SYNC ||
-           (call >= SIM_CALL_UNLINK && call <= SIM_CALL_RMDIR) || call == SIM_CALL_DIR_SYNC;
+           (call >= SIM_CALL_UNLINK && call <= SIM_CALL_RMDIR) || call == SIM_CALL_DIR_SYNC ||
+           call == SIM_CALL_DISK_SYNC;
 }
 
 /* First thing of each call: 0 or the -errno it fails with. */
@@ -338,7 +340,8 @@ static int disk_enter(struct sim_disk *disk, enum sim_call call, const void *sit
     /* A file that cannot be opened to be synced counts as one, unless only descriptors are short.
      */
     bool open_failed = call == SIM_CALL_OPEN && fault->error != EMFILE && fault->error != ENOMEM;
-    if ((call == SIM_CALL_SYNC || call == SIM_CALL_DIR_SYNC || open_failed) &&
+    if ((call == SIM_CALL_SYNC || call == SIM_CALL_DIR_SYNC || call == SIM_CALL_DISK_SYNC ||
+            open_failed) &&
         disk->sync_failed_at == SIZE_MAX)
         disk->sync_failed_at = disk->log.count;
     return -fault->error;
@@ -475,9 +478,14 @@ static int disk_file_sync(struct env *env, int fd)
     struct sim_disk *disk = disk_of(env);
     bool dead = disk->dead;
     struct sim_op op = {.type = SIM_OP_SYNC, .inode = disk_inode(disk, fd)};
+    struct sim_inode *inode = disk->image.inodes[op.inode];
     int r = ENTER(SIM_CALL_SYNC);
+    if (r == 0 && inode->sync_error)
+        r = -EIO;
     if (r < 0)
         op.type = SIM_OP_SYNC_FAILED;
+    if (!dead)
+        inode->sync_error = false;
     if (!dead && disk->recording)
         disk_record(disk, &op);
     return r;
@@ -631,6 +639,52 @@ static int disk_dir_sync(struct env *env, const char *name)
     return 0;
 }
 
+static int disk_disk_open(struct env *env, const char *name)
+{
+    struct sim_disk *disk = disk_of(env);
+    struct sim_path path;
+    int r = ENTER(SIM_CALL_DISK_OPEN);
+    if (r == 0)
+        r = image_walk(&disk->image, name, &path);
+    if (r < 0 || path.inode < 0)
+        return r < 0 ? r : -ENOENT;
+    return disk_fd(disk, (uint32_t)path.inode);
+}
+
+static bool inode_dirty(const struct sim_disk *disk, uint32_t inode)
+{
+    for (size_t i = disk->log.count; i > 0; i--) {
+        const struct sim_op *op = &disk->log.ops[i - 1];
+        if (op->type == SIM_OP_DISK_SYNC)
+            return false;
+        if (op->inode != inode || op->type > SIM_OP_SYNC_FAILED)
+            continue;
+        return op->type == SIM_OP_WRITE || op->type == SIM_OP_TRUNCATE;
+    }
+    return false;
+}
+
+/* The bytes of every file; of names nothing is promised here. A failure is told again by the files
+ * that lost something. */
+static int disk_disk_sync(struct env *env, int fd)
+{
+    struct sim_disk *disk = disk_of(env);
+    bool dead = disk->dead;
+    (void)disk_inode(disk, fd);
+    int r = ENTER(SIM_CALL_DISK_SYNC);
+    struct sim_op op = {.type = SIM_OP_DISK_SYNC};
+    if (r == 0 && !dead && disk->recording)
+        disk_record(disk, &op);
+    for (uint32_t i = 0; r < 0 && !dead && disk->recording && i < disk->image.n_inodes; i++) {
+        op = (struct sim_op){.type = SIM_OP_SYNC_FAILED, .inode = i};
+        if (disk->image.inodes[i] == NULL || !inode_dirty(disk, i))
+            continue;
+        disk->image.inodes[i]->sync_error = true;
+        disk_record(disk, &op);
+    }
+    return r;
+}
+
 static int disk_disk_free(
     struct env *env, const char *path, uint64_t *ret_free, uint64_t *ret_total)
 {
@@ -661,6 +715,8 @@ const struct env_ops sim_disk_ops = {
     .dir_remove = disk_dir_remove,
     .dir_list = disk_dir_list,
     .dir_sync = disk_dir_sync,
+    .disk_open = disk_disk_open,
+    .disk_sync = disk_disk_sync,
     .disk_free = disk_disk_free,
 };
 

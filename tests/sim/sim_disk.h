@@ -4,8 +4,8 @@
  * sim_disk: an env with files in memory of which two pictures exist: what the process sees, and
  * what is on the medium. Every change is an operation in a log; a sync makes the operations before
  * it durable: file_sync those on the bytes of one file, dir_sync those on the names of one
- * directory, each for itself and no more. sim_crash.h makes from the log the pictures that a power
- * failure may leave.
+ * directory, disk_sync those on the bytes of all files, each for itself and no more. sim_crash.h
+ * makes from the log the pictures that a power failure may leave.
  *
  * Calls fail on demand (struct sim_fault). A failed write leaves a part of its bytes; a failed sync
  * forgets which bytes were not on the medium, so that a later one does not bring them there: what
@@ -30,6 +30,7 @@ struct sim_entry {
 
 struct sim_inode {
     bool is_dir;
+    bool sync_error; /* the next sync of it fails: bytes of it were lost by a disk_sync */
     int64_t mtime_ms;
     struct buffer bytes;       /* of a file */
     struct sim_entry *entries; /* of a directory */
@@ -59,6 +60,7 @@ enum sim_op_type {
     SIM_OP_UNLINK,
     SIM_OP_RENAME, /* within one directory */
     SIM_OP_DIR_SYNC,
+    SIM_OP_DISK_SYNC,
 };
 
 struct sim_op {
@@ -97,6 +99,8 @@ enum sim_call {
     SIM_CALL_DIR_SYNC,
     SIM_CALL_CLOSE,
     SIM_CALL_DISK_FREE,
+    SIM_CALL_DISK_OPEN,
+    SIM_CALL_DISK_SYNC,
     SIM_CALLS,
 };
 extern const char *const sim_call_names[SIM_CALLS];

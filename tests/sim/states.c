@@ -46,8 +46,9 @@ static bool episode_seen(struct episode *episode, uint64_t hash)
 static void life_fault(struct episode *episode, struct sim_disk *disk)
 {
     static const int errors[] = {EIO, ENOSPC};
-    static const unsigned calls[] = {1U << SIM_CALL_SYNC, 1U << SIM_CALL_WRITE,
-        1U << SIM_CALL_DIR_SYNC, 1U << SIM_CALL_RENAME | 1U << SIM_CALL_UNLINK};
+    static const unsigned calls[] = {1U << SIM_CALL_SYNC | 1U << SIM_CALL_DISK_SYNC,
+        1U << SIM_CALL_WRITE, 1U << SIM_CALL_DIR_SYNC,
+        1U << SIM_CALL_RENAME | 1U << SIM_CALL_UNLINK};
     struct sim_random *random = &episode->random;
     if (!sim_chance(random, 25))
         return;
@@ -103,8 +104,8 @@ static void show_dir(const struct sim_image *image, uint32_t dir, int depth)
 /* The operations before the crash and what it left. */
 static void show_state(void)
 {
-    static const char *const names[] = {
-        "write", "truncate", "sync", "sync_failed", "link", "unlink", "rename", "dir_sync"};
+    static const char *const names[] = {"write", "truncate", "sync", "sync_failed", "link",
+        "unlink", "rename", "dir_sync", "disk_sync"};
     if (shown_log == NULL)
         return;
     for (size_t i = 0; i < shown_at; i++) {

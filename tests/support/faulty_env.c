@@ -44,7 +44,10 @@ static int faulty_file_open(struct env *env, const char *path, unsigned flags)
     int r = (flags & (ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE)) != 0 ? faulty_count(faulty) : 0;
     if (r == 0 && faulty->open_error != 0) {
         r = -faulty->open_error;
-        faulty->open_error = 0;
+        if (faulty->open_errors_more == 0)
+            faulty->open_error = 0;
+        else
+            faulty->open_errors_more--;
     }
     if (r < 0)
         return r;
@@ -179,6 +182,25 @@ static int faulty_dir_sync(struct env *env, const char *path)
     return r < 0 ? r : faulty->base->ops->dir_sync(faulty->base, path);
 }
 
+/* Whatever the file system: nothing here relies on what is on the medium. */
+static int faulty_disk_open(struct env *env, const char *dir)
+{
+    struct env *base = faulty_of(env)->base;
+    return base->ops->file_open(base, dir, ENV_OPEN_READ);
+}
+
+static int faulty_disk_sync(struct env *env, int fd)
+{
+    struct faulty_env *faulty = faulty_of(env);
+    int r = faulty_count(faulty);
+    if (r == 0 && faulty->disk_sync_error != 0)
+        r = -faulty->disk_sync_error;
+    if (r < 0)
+        return r;
+    faulty->n_disk_syncs++;
+    return faulty->base->ops->file_sync(faulty->base, fd);
+}
+
 static int faulty_disk_free(
     struct env *env, const char *path, uint64_t *ret_free, uint64_t *ret_total)
 {
@@ -213,6 +235,8 @@ static const struct env_ops faulty_ops = {
     .dir_remove = faulty_dir_remove,
     .dir_list = faulty_dir_list,
     .dir_sync = faulty_dir_sync,
+    .disk_open = faulty_disk_open,
+    .disk_sync = faulty_disk_sync,
     .disk_free = faulty_disk_free,
 };
 

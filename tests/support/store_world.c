@@ -135,6 +135,7 @@ static int world_start_engine(void)
         .cleaner_map_size_max = world.cleaner_map_size_max,
         .cleaner_threads = world.cleaner_threads,
         .cleaner_rate = world.cleaner_rate,
+        .sync_disk_min = world.sync_disk_min,
         .sync_all = world.sync_all,
     };
     return engine_local_new(&config, &world.engine);

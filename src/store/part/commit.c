@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * commit: appends become durable in groups. One sync per part is under way at a time, on the pool;
- * whatever is written meanwhile is covered by the next one. Many parts sync side by side.
- *
- * Happy path: part_sync takes the segments with bytes that are not on the medium, syncs them and,
- * where names changed, the directories; durable_end moves to what was written when it started, the
- * appends below it are done.
+ * commit: what happens when a sync (sync.c) has failed.
  *
  * A failed sync is never tried again on the same file: the kernel may have dropped the pages and
  * would report success. The part is repaired instead: the log is cut to durable_end (the file is
@@ -17,7 +12,6 @@
  */
 #include "store/part/part.h"
 
-#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -25,177 +19,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#define SYNC_SEGMENTS_MAX 4
 /* A medium that fails again so soon after a repair is not to be trusted with another one. */
 #define SYNC_FAILED_AGAIN_MS 60000
-
-struct sync_task {
-    struct part_task task;
-    unsigned n_segments;
-    struct segment *segments[SYNC_SEGMENTS_MAX];
-    uint64_t sizes[SYNC_SEGMENTS_MAX]; /* covered by this sync */
-    int64_t ends[SYNC_SEGMENTS_MAX];
-    bool names;      /* directories, too */
-    bool not_opened; /* a file could not be opened: nothing was asked of the medium */
-};
-
-static bool segment_dirty(const struct segment *segment)
-{
-    return segment->size > segment->synced_size;
-}
-
-/* --- a sync --- */
-
-int part_sync_names(struct part *part)
-{
-    struct env *env = part->local->env;
-    int r = env->ops->dir_sync(env, part->dir);
-    if (r >= 0)
-        r = env->ops->dir_sync(env, part->local->dir);
-    return error_trace(r);
-}
-
-static void sync_run(struct part_task *task)
-{
-    struct sync_task *sync = container_of(task, struct sync_task, task);
-    struct part *part = task->part;
-    struct env *env = part->local->env;
-    for (unsigned i = 0; i < sync->n_segments && task->result >= 0; i++) {
-        struct file *file;
-        task->result = segment_open(sync->segments[i], part->dir, &file);
-        sync->not_opened = task->result < 0;
-        if (sync->not_opened)
-            break;
-        task->result = env->ops->file_sync(env, file->fd);
-        file_unref(file);
-    }
-    if (task->result >= 0 && sync->names && !canary(NO_DIR_SYNC))
-        task->result = part_sync_names(part);
-}
-
-/* Everything below durable_end is done. */
-static void sync_settle(struct part *part)
-{
-    struct engine_append *append, *next;
-    list_for_each_entry_safe (append, next, &part->waiting, link) {
-        if (append->end_offset > part->durable_end)
-            break;
-        list_remove(&append->link);
-        list_append(&part->outcomes[PART_DONE_OK], &append->link);
-        part_complete_soon(part);
-    }
-    struct engine_call *call, *after;
-    list_for_each_entry_safe (call, after, &part->flushes, link) {
-        if (call->timestamp > part->durable_end)
-            break;
-        list_remove(&call->link);
-        part_answer(part, call, ENGINE_OK);
-    }
-}
-
-/* Retention removed a segment before the sync came to open it: not the medium's fault. */
-static bool sync_missed(const struct sync_task *sync)
-{
-    bool removed = false;
-    for (unsigned i = 0; i < sync->n_segments; i++)
-        removed = removed || !list_linked(&sync->segments[i]->link);
-    return removed && sync->task.result == -ENOENT;
-}
-
-/* The process is short of descriptors or memory. The medium has not failed: the bytes are where
- * they were, and another try loses nothing. */
-static bool sync_put_off(const struct sync_task *sync)
-{
-    int r = sync->task.result;
-    return sync->not_opened && (r == -ENOMEM || r == -EMFILE || r == -ENFILE);
-}
-
-static void sync_done(struct part_task *task)
-{
-    struct sync_task *sync = container_of(task, struct sync_task, task);
-    struct part *part = task->part;
-    bool missed = sync_missed(sync);
-    uint64_t durable_size = 0;
-    part->syncing = false;
-    for (unsigned i = 0; i < sync->n_segments; i++) {
-        struct segment *segment = sync->segments[i];
-        if (task->result >= 0 && sync->sizes[i] > segment->synced_size) {
-            durable_size += sync->sizes[i] - segment->synced_size;
-            segment->synced_size = sync->sizes[i];
-            segment->synced_end = sync->ends[i];
-            if (sync->ends[i] > part->durable_end)
-                part->durable_end = sync->ends[i];
-        }
-        segment_unref(segment);
-    }
-    if (task->result < 0) {
-        part->dir_dirty = part->dir_dirty || sync->names;
-        part->sync_wanted = part->sync_wanted || missed || sync_put_off(sync);
-        if (part->phase == PART_OWNED && (missed || canary(SYNC_RETRIED)))
-            part_sync(part); /* what is left */
-        else if (part->phase == PART_OWNED && sync_put_off(sync))
-            home_sync_again(part->home);
-        else if (part->phase == PART_OWNED)
-            part_sync_failed(part, task->result);
-    } else if (part->phase == PART_OWNED) {
-        part_mark(part);
-        home_note_durable(part->home, durable_size);
-        sync_settle(part);
-        part_sync(part);
-        part_complete(part);
-    }
-    free(sync);
-}
-
-static bool sync_due(struct part *part)
-{
-    if (part->phase != PART_OWNED || part->syncing || part->acquire_pending)
-        return false;
-    return part->sync_wanted || !list_empty(&part->waiting) || !list_empty(&part->flushes) ||
-           part->written_end - part->durable_end >= part->config.flush_messages;
-}
-
-void part_sync(struct part *part)
-{
-    if (!sync_due(part))
-        return;
-    struct sync_task *sync = xnew(struct sync_task);
-    struct segment *segment;
-    list_for_each_entry (segment, &part->segments, link) {
-        if (!segment_dirty(segment) || sync->n_segments == SYNC_SEGMENTS_MAX)
-            continue;
-        sync->segments[sync->n_segments] = segment_ref(segment);
-        sync->sizes[sync->n_segments] = segment->size;
-        sync->ends[sync->n_segments++] = segment->end;
-    }
-    sync->names = part->dir_dirty;
-    part->sync_wanted = false;
-    part->dir_dirty = false;
-    part->dirty_since_ms = 0;
-    if (sync->n_segments == 0 && !sync->names) {
-        free(sync);
-        part->durable_end = part->written_end;
-        sync_settle(part);
-        return;
-    }
-    part->syncing = true;
-    part_task_submit(part, &sync->task, true, sync_run, sync_done);
-}
-
-void part_flush(struct part *part, struct engine_call *call)
-{
-    enum engine_status status = part_ready(part);
-    if (status != ENGINE_OK) {
-        part_answer(part, call, status);
-        return;
-    }
-    call->timestamp = part->log_end;
-    list_append(&part->flushes, &call->link);
-    if (list_empty(&part->pending) && !part->flush_deferred && !part->writing)
-        part_sync(part);
-}
-
-/* --- a failed one --- */
 
 struct repair_task {
     struct part_task task;

@@ -83,6 +83,11 @@ static void part_task_on_done(struct offload_work *work)
     struct part_task *task = container_of(work, struct part_task, work);
     struct part *part = task->part;
     task->done(task);
+    part_task_end(part);
+}
+
+void part_task_end(struct part *part)
+{
     assert(part->n_tasks > 0);
     part->n_tasks--;
     part_end_step(part);

@@ -100,10 +100,11 @@ struct part {
     bool writing;   /* appends are being written on another loop */
     bool cutting;   /* a failed write is being cut off */
     bool syncing;
-    bool sync_wanted;       /* although nobody waits: a segment was rolled, flush.ms passed */
-    int64_t dirty_since_ms; /* monotonic; 0: nothing written since the last sync */
-    int64_t sync_failed_ms; /* monotonic: the last time; 0: never */
-    int error;              /* why it is offline */
+    struct list_link sync_link; /* home->syncs_due */
+    bool sync_wanted;           /* although nobody waits: a segment was rolled, flush.ms passed */
+    int64_t dirty_since_ms;     /* monotonic; 0: nothing written since the last sync */
+    int64_t sync_failed_ms;     /* monotonic: the last time; 0: never */
+    int error;                  /* why it is offline */
 
     struct cleaner_work *cleaning; /* a pass or a swap is under way */
     bool swapping;                 /* segments are being replaced: none may go meanwhile */
@@ -133,6 +134,8 @@ struct part_task {
 /* `beside`: not in order with the part's other tasks. */
 void part_task_submit(struct part *part, struct part_task *task, bool beside,
     void (*run)(struct part_task *task), void (*done)(struct part_task *task));
+/* Work of the part's that was counted in n_tasks without this is done; the part may be gone. */
+void part_task_end(struct part *part);
 
 /* --- engine_ops (local.c lists them) --- */
 struct part *part_open(struct engine *engine, struct loop *loop, const struct part_id *id,
@@ -194,9 +197,13 @@ void part_forget_recent(struct part *part);
  */
 void part_write_away(struct part *part, struct segment *active, struct loop *loop, unsigned count);
 
-/* commit.c */
-/* Starts a sync when something wants one. */
+/* sync.c */
+/* Starts a sync when something wants one, or makes it due. */
 void part_sync(struct part *part);
+/* It is not due any more. */
+void part_sync_forget(struct part *part);
+
+/* commit.c */
 /* A sync of the active segment failed: the part is to be repaired. */
 void part_sync_failed(struct part *part, int error);
 /* Cuts the log to durable_end after a failed sync. */

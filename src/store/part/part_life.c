@@ -605,6 +605,7 @@ static void part_end(struct part *part, struct engine_call *call, bool deleting)
     if (part->phase == PART_REPAIRING) /* the file is not what is believed: recovery has to look */
         part->error = -EIO;
     part_set_phase(part, PART_CLOSING);
+    part_sync_forget(part);
     part_settle(part, &part->pending, PART_DONE_NOT_OWNER);
     part->pending_size = 0;
     part_settle(part, &part->waiting, PART_DONE_NOT_OWNER);
