@@ -13,7 +13,7 @@ static inline struct slice share_error_text(
     if (error == GROUP_E_NON_EMPTY)
         return SLICE_LIT("The group is not empty.");
     if (error == GROUP_E_NOT_FOUND)
-        return arena_printf(arena, "Group %.*s not found, or not a share group.", SLICE_FMT(group));
+        return arena_printf(arena, "Group %.*s not found.", SLICE_FMT(group));
     return SLICE_NULL;
 }
 

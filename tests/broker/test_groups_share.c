@@ -6,6 +6,8 @@
 #include "runner.h"
 #include "support/groups_world.h"
 
+#include <stdio.h>
+
 static void start(void)
 {
     log_set_level(LOG_ERROR);
@@ -253,6 +255,122 @@ START_TEST(a_silent_member_goes)
 }
 END_TEST
 
+/* --- by seed --- */
+
+enum { MEMBERS = 6, STEPS = 120, SEEDS = 60 };
+
+struct actor {
+    struct beat beat;
+    char id[8];
+    bool in;
+};
+
+static uint64_t seed_state;
+
+static unsigned random_below(unsigned below)
+{
+    seed_state = seed_state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed_state >> 33) % below;
+}
+
+/* A heartbeat as a client sends it: none while one is on its way; who is refused joins anew. */
+static void actor_beat(struct actor *actor)
+{
+    if (actor->in && !actor->beat.over)
+        return;
+    if (actor->beat.error == GROUP_E_UNKNOWN_MEMBER || actor->beat.error == GROUP_E_FENCED_EPOCH ||
+        actor->beat.error == GROUP_E_NOT_FOUND)
+        actor->in = false;
+    int32_t epoch = actor->in && actor->beat.answered ? actor->beat.epoch : 0;
+    if (epoch == 0)
+        actor->beat.assigned = 0;
+    actor->in = true;
+    beat(&actor->beat, "g", actor->id, epoch);
+}
+
+static void actor_leave(struct actor *actor)
+{
+    if (!actor->in || !actor->beat.over)
+        return;
+    beat(&actor->beat, "g", actor->id, -1);
+    fake_loop_advance(0);
+    actor->in = false;
+    actor->beat = (struct beat){.over = true};
+}
+
+static void random_step(struct actor *actors)
+{
+    struct actor *actor = &actors[random_below(MEMBERS)];
+    switch (random_below(12)) {
+    case 0: actor_leave(actor); break;
+    case 1: groups_world_fail_states(random_below(2) == 0); break;
+    case 2: groups_world_hold_states(random_below(2) == 0); break;
+    case 3: fake_loop_advance(random_below(20000)); break;
+    case 4:
+        groups_world_lose();
+        fake_loop_advance(0);
+        groups_world_load();
+        break;
+    case 5: fake_loop_advance(0); break;
+    default: actor_beat(actor); break;
+    }
+}
+
+static void check_quiet(struct actor *actors)
+{
+    const struct consumer_group *group = entry_of("g")->consumer;
+    size_t holders[3] = {0};
+    ck_assert_uint_eq(group->share->initialized.count, 3);
+    ck_assert_uint_eq(group->share->initializing.count, 0);
+    ck_assert_uint_eq(group->members_count, MEMBERS);
+    for (int i = 0; i < MEMBERS; i++) {
+        const struct consumer_member *member =
+            consumer_group_member(group, slice_from_str(actors[i].id));
+        ck_assert_ptr_nonnull(member);
+        ck_assert_int_eq(member->epoch, group->target_epoch);
+        ck_assert_int_eq(actors[i].beat.epoch, member->epoch);
+        ck_assert(consumer_parts_equal(&member->owned, &member->target));
+        ck_assert_uint_eq(actors[i].beat.assigned, member->owned.count);
+        ck_assert_uint_eq(member->owned.count, 1);
+        holders[member->owned.items[0].partition]++;
+    }
+    for (int p = 0; p < 3; p++)
+        ck_assert_uint_eq(holders[p], MEMBERS / 3);
+}
+
+START_TEST(whatever_happens_it_settles)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct actor actors[MEMBERS];
+        start();
+        seed_state = seed;
+        for (int i = 0; i < MEMBERS; i++) {
+            actors[i] = (struct actor){.beat = {.over = true}};
+            snprintf(actors[i].id, sizeof(actors[i].id), "m%d", i);
+        }
+        for (int step = 0; step < STEPS; step++)
+            random_step(actors);
+        groups_world_fail_states(false);
+        groups_world_hold_states(false);
+        fake_loop_advance(60000); /* whoever is silent is gone, and knows */
+        for (int round = 0; round < 4; round++) {
+            for (int i = 0; i < MEMBERS; i++) {
+                actor_beat(&actors[i]);
+                fake_loop_advance(0);
+            }
+            fake_loop_advance(1000);
+        }
+        check_quiet(actors);
+        groups_world_restart();
+        for (int i = 0; i < MEMBERS; i++)
+            actor_beat(&actors[i]);
+        fake_loop_advance(0);
+        check_quiet(actors);
+        groups_world_end();
+    }
+}
+END_TEST
+
 TEST_MAIN("broker/groups_share", a_join_waits_for_the_states, what_failed_is_tried_again,
     a_restart_goes_on, a_deletion_takes_the_states_along, a_deletion_goes_on_after_a_restart,
-    a_silent_member_goes)
+    a_silent_member_goes, whatever_happens_it_settles)

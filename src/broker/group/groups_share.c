@@ -348,9 +348,20 @@ static struct groups_entry *groups_share_changeable(
 void groups_share_alter(
     struct groups_shard *shard, struct slice group, struct groups_share_change *change)
 {
-    struct groups_entry *entry = groups_share_changeable(shard, group, true, change);
+    bool any = false;
+    for (int32_t i = 0; i < change->items_count; i++)
+        any |= change->items[i].error == GROUP_OK;
+    if (!any && groups_find(shard, group) == NULL) {
+        change->done(change, GROUP_OK); /* nothing that a group would be made for */
+        return;
+    }
+    struct groups_entry *entry = groups_share_changeable(shard, group, any, change);
     if (entry == NULL)
         return;
+    if (!any) {
+        change->done(change, GROUP_OK);
+        return;
+    }
     struct consumer_group *consumer = entry->consumer;
     consumer_group_reassign(consumer, "offsets-altered"); /* the states' new epoch */
     struct groups_share_work *work =
@@ -358,6 +369,9 @@ void groups_share_alter(
     for (int32_t i = 0; i < change->items_count; i++) {
         struct groups_share_item *item = &change->items[i];
         struct consumer_part part = {item->topic, item->partition};
+        if (item->error == GROUP_OK &&
+            share_topics_contain(&consumer->share->deleting, item->topic))
+            item->error = GROUP_E_UNAVAILABLE; /* when that is over */
         if (item->error != GROUP_OK)
             continue;
         if (!consumer_parts_contain(&consumer->share->initialized, &part) &&

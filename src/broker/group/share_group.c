@@ -87,40 +87,42 @@ void share_group_add(struct share_group *share, struct uuid topic, struct slice 
     consumer_parts_sort(parts);
 }
 
-/* Partitions that neither set has, of one topic. */
+/* Partitions that neither set has, of one topic; false: it cannot be said now. */
 static bool share_group_find_topic(
     struct share_group *share, const struct consumer_topic *topic, struct consumer_parts *found)
 {
-    bool any = false;
+    size_t before = found->count;
     if (share_topics_contain(&share->deleting, topic->id))
-        return false; /* when that is over */
+        return false;
     for (int32_t i = 0; i < topic->partitions_count; i++) {
         struct consumer_part part = {topic->id, i};
-        if (consumer_parts_contain(&share->initialized, &part) ||
-            consumer_parts_contain(&share->initializing, &part))
-            continue;
-        consumer_parts_add(found, part.topic, part.partition);
-        any = true;
+        if (!consumer_parts_contain(&share->initialized, &part) &&
+            !consumer_parts_contain(&share->initializing, &part))
+            consumer_parts_add(found, part.topic, part.partition);
     }
-    if (any)
+    if (found->count > before)
         share_topics_add(&share->names, topic->id, topic->name);
-    return any;
+    return true;
 }
 
 bool share_group_find_new(struct consumer_group *group)
 {
+    struct share_group *share = group->share;
     struct consumer_parts found = CONSUMER_PARTS_NULL;
-    bool any = false;
+    bool all = true;
+    if (share->found_hash != 0 && share->found_hash == group->topics_hash)
+        return false;
     map_for_each (&group->subscriptions, entry) {
         const struct consumer_subscription *subscription = entry->value;
         for (size_t i = 0; i < subscription->topics.count; i++)
-            any |= share_group_find_topic(group->share, &subscription->topics.items[i], &found);
+            all &= share_group_find_topic(share, &subscription->topics.items[i], &found);
     }
     for (size_t i = 0; i < found.count; i++)
-        consumer_parts_add(
-            &group->share->initializing, found.items[i].topic, found.items[i].partition);
-    consumer_parts_sort(&group->share->initializing);
+        consumer_parts_add(&share->initializing, found.items[i].topic, found.items[i].partition);
+    consumer_parts_sort(&share->initializing);
+    bool any = found.count > 0;
     consumer_parts_free(&found);
+    share->found_hash = all ? group->topics_hash : 0;
     if (any)
         group->dirty |= CONSUMER_DIRTY_STATES;
     return any;
@@ -163,6 +165,7 @@ bool share_group_doom_topic(struct consumer_group *group, struct uuid topic)
     if (!moved)
         return false;
     share_topics_add(&share->deleting, topic, known->name);
+    share->found_hash = 0;
     group->dirty |= CONSUMER_DIRTY_STATES;
     return true;
 }

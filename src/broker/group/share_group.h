@@ -29,6 +29,7 @@ struct share_group {
     struct consumer_parts doomed; /* of deleting topics: states that may still be there */
     struct share_topics deleting;
     struct share_topics names; /* of all topics above */
+    uint64_t found_hash;       /* the group's topics, all of which are in the sets; 0: not known */
     /* groups_share.c */
     struct groups_share_work *work;     /* on its way to the share coordinators; NULL: none */
     struct groups_share_change *change; /* the admin's request that the work is for; NULL: none */
