@@ -57,6 +57,35 @@ START_TEST(api_versions_checks_the_software)
 }
 END_TEST
 
+/* The level of a finalized feature; 0: it is not among them. */
+static int16_t level_of(const char *name)
+{
+    const struct api_versions_response *response = ask(4, "a", "1");
+    int16_t level = 0;
+    bool supported = false;
+    for (int32_t i = 0; i < response->finalized_features_count; i++) {
+        if (slice_equal_str(response->finalized_features[i].name, name))
+            level = response->finalized_features[i].max_version_level;
+    }
+    for (int32_t i = 0; i < response->supported_features_count; i++)
+        supported |= slice_equal_str(response->supported_features[i].name, name);
+    ck_assert(supported);
+    return level;
+}
+
+START_TEST(api_versions_features_follow_the_settings)
+{
+    ck_assert_int_eq(level_of("group.version"), 1);
+    ck_assert_int_eq(level_of("transaction.version"), 2);
+    ck_assert_int_eq(level_of("share.version"), 1);
+    harness_restart(harness, "odradek.share.version=0", NULL);
+    ck_assert_int_eq(level_of("share.version"), 0);
+    ck_assert_int_eq(level_of("group.version"), 1);
+    harness_restart(harness, NULL);
+    ck_assert_int_eq(level_of("share.version"), 1);
+}
+END_TEST
+
 START_TEST(api_versions_unknown_version_is_answered_in_version_0)
 {
     struct writer writer = WRITER_NULL;
@@ -77,4 +106,5 @@ START_TEST(api_versions_unknown_version_is_answered_in_version_0)
 END_TEST
 
 TEST_MAIN_FIXTURE("api/api_versions", setup, teardown, api_versions_lists_the_table,
-    api_versions_checks_the_software, api_versions_unknown_version_is_answered_in_version_0)
+    api_versions_checks_the_software, api_versions_features_follow_the_settings,
+    api_versions_unknown_version_is_answered_in_version_0)
