@@ -81,7 +81,7 @@ START_TEST(api_versions_features_follow_the_settings)
     harness_restart(harness, "odradek.share.version=0", NULL);
     ck_assert_int_eq(level_of("share.version"), 0);
     ck_assert_int_eq(level_of("group.version"), 1);
-    harness_restart(harness, NULL);
+    harness_restart(harness, "odradek.share.version=1", NULL);
     ck_assert_int_eq(level_of("share.version"), 1);
 }
 END_TEST
