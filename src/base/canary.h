@@ -37,7 +37,8 @@
     X(21, FENCED_END_ACCEPTED, "broker", "broker/test_txn", "EndTxn of an older epoch ends the transaction of a newer one") \
     X(22, COMMIT_UNWRITTEN, "broker", "broker/test_groups", "an offset commit is answered and never written") \
     X(23, STALE_GENERATION, "broker", "broker/test_group", "a member of an older generation may commit") \
-    X(24, WRONG_OFFSET, "api", "api/test_produce", "Produce answers the offset behind the first record")
+    X(24, WRONG_OFFSET, "api", "api/test_produce", "Produce answers the offset behind the first record") \
+    X(28, SHARE_STATES_KEPT, "broker", "broker/test_groups_share", "a deleted share group leaves its delivery states behind")
 /* clang-format on */
 
 enum canary {

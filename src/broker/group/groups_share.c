@@ -20,6 +20,7 @@
 #include "broker/group/share_group.h"
 #include "broker/share/share_state.h"
 
+#include "base/canary.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -280,7 +281,8 @@ void groups_share_delete(struct groups_entry *entry, struct groups_deletion *del
         deletion->done(deletion, GROUP_E_UNAVAILABLE); /* the client tries again */
         return;
     }
-    share_group_doom_all(entry->consumer);
+    if (!canary(SHARE_STATES_KEPT))
+        share_group_doom_all(entry->consumer);
     if (share->doomed.count == 0) {
         groups_delete_finish(entry, deletion);
         return;
