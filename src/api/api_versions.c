@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * api_versions: what is served, and in which versions. The list is the generated table; nothing is
- * kept here. A client that speaks a newer version of this very API gets the oldest answer there is,
- * with an error and the one entry that it needs to ask again.
+ * kept here but the bytes of the answer, per loop and version: every connection begins with this
+ * request, and encoding eighty entries would be most of its work. A client that speaks a newer
+ * version of this very API gets the oldest answer there is, with an error and the one entry that it
+ * needs to ask again.
  */
 #include "api/api_versions.h"
 
 #include "api/api_table.h"
 #include "broker/broker.h"
 #include "broker/config/settings.h"
-#include "net/request.h"
+#include "net/answer.h"
 #include "wire/api_versions.gen.h"
 #include "wire/errors.gen.h"
 
@@ -23,6 +25,33 @@
 #define GROUP_VERSION 1
 /* Share groups (KIP-932). */
 #define SHARE_VERSION 1
+
+#define ENCODED_VERSIONS 5    /* later ones are encoded each time */
+#define ENCODED_SIZE_MAX 2048 /* bytes; so are longer ones */
+
+/* What a loop has answered before; size 0: nothing yet. */
+struct encoded {
+    size_t size;
+    uint8_t bytes[ENCODED_SIZE_MAX];
+};
+
+/* `share`: the one setting that the answer depends on. */
+static struct encoded *encoded_of(int16_t version, bool share)
+{
+    static _Thread_local struct encoded encoded[ENCODED_VERSIONS][2];
+    return version < ENCODED_VERSIONS ? &encoded[version][share] : NULL;
+}
+
+static void encoded_keep(
+    struct encoded *encoded, int16_t version, const struct api_versions_response *response)
+{
+    _cleanup_(writer_deinit) struct writer writer = WRITER_NULL;
+    api_versions_response_encode(&writer, version, response);
+    if (writer.buffer.size > ENCODED_SIZE_MAX)
+        return;
+    memcpy(encoded->bytes, writer.buffer.data, writer.buffer.size);
+    encoded->size = writer.buffer.size;
+}
 
 static bool is_alphanumeric(uint8_t c)
 {
@@ -60,10 +89,9 @@ static void fill_keys(struct arena *arena, struct api_versions_response *respons
 }
 
 /* As in Kafka, what is at level 0 is supported, and not among the finalized ones. */
-static void fill_features(
-    const struct request *req, struct arena *arena, struct api_versions_response *response)
+/* `share`: share groups are served. */
+static void fill_features(struct arena *arena, struct api_versions_response *response, bool share)
 {
-    bool share = broker_settings(req->conn->context)->group.share_enabled;
     const struct feature {
         const char *name;
         int16_t min, max, level;
@@ -99,8 +127,16 @@ enum handle_result api_versions_handle(struct request *req,
         response->error_code = KAFKA_ERROR_INVALID_REQUEST;
         return HANDLE_DONE;
     }
+    bool share = broker_settings(req->conn->context)->group.share_enabled;
+    struct encoded *encoded = encoded_of(req->version, share);
+    if (encoded != NULL && encoded->size > 0) {
+        request_answer(req, slice_make(encoded->bytes, encoded->size));
+        return HANDLE_DONE;
+    }
     fill_keys(&req->arena, response);
-    fill_features(req, &req->arena, response);
+    fill_features(&req->arena, response, share);
+    if (encoded != NULL)
+        encoded_keep(encoded, req->version, response);
     return HANDLE_DONE;
 }
 

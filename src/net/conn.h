@@ -32,6 +32,7 @@ struct conn {
     uint8_t size_bytes[4]; /* of the next frame's size field */
     size_t n_size_bytes;
     struct frame frame; /* data NULL and size 0: none begun */
+    bool large;         /* the last frame that was begun is or was large */
     uint8_t *stash;     /* read but not dispatched when a limit was reached */
     size_t stash_pos, stash_size;
 

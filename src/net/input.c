@@ -2,7 +2,8 @@
 /*
  * Small frames: one read fills the loop's shared buffer; every complete frame in it becomes a
  * request (copied once), the tail becomes a begun frame. Large frames: once a frame is begun and
- * much of it is missing, reads go straight into its own memory.
+ * much of it is missing, reads go straight into its own memory. A connection whose last frame was
+ * large is asked for few bytes first, so that those of the next one need no copy either.
  *
  * When one of the connection's limits is reached in the middle of the buffer, the rest is kept in
  * `stash` (at most NET_READ_SIZE bytes) and nothing is read until it is used up.
@@ -24,6 +25,8 @@
 
 #define INPUT_SIZE_FIELD ((size_t)4)
 #define INPUT_DIRECT_MIN ((size_t)16 * 1024) /* missing bytes that are read directly */
+#define INPUT_LARGE      ((size_t)64 * 1024) /* frames whose memory the loop keeps for the next */
+#define INPUT_PEEK_SIZE  ((size_t)256)       /* bytes; a size field, and small requests entirely */
 /* What is read is used while the cache holds it; then other connections have a turn. */
 #define INPUT_BYTES_PER_EVENT ((size_t)1024 * 1024)
 
@@ -62,6 +65,7 @@ static void input_begin_frame(struct conn *conn, const uint8_t *field)
     conn->n_size_bytes = 0;
     conn->frame = FRAME_NULL;
     conn->frame.size = (size_t)size;
+    conn->large = (size_t)size >= INPUT_LARGE;
     conn->frame_begun_ms = loop_now_ms(conn->nl->loop);
 }
 
@@ -167,21 +171,22 @@ static ssize_t input_receive(struct conn *conn, void *data, size_t size)
     return -ECONNRESET;
 }
 
-/* One read into the shared buffer. True: more may be there. */
-static bool input_read_shared(struct conn *conn, size_t *read_size)
+/* One read of at most `size` bytes into the shared buffer. True: more may be there. */
+static bool input_read_shared(struct conn *conn, size_t size, size_t *read_size)
 {
     struct net_loop *nl = conn->nl;
+    assert(size <= NET_READ_SIZE);
     if (nl->read_buffer == NULL)
         nl->read_buffer = xmalloc(NET_READ_SIZE);
     uint8_t *buffer = nl->read_buffer;
-    ssize_t n = input_receive(conn, buffer, NET_READ_SIZE);
+    ssize_t n = input_receive(conn, buffer, size);
     if (n <= 0)
         return false;
     *read_size += (size_t)n;
     size_t used = input_consume(conn, buffer, (size_t)n);
     if (used < (size_t)n && conn->doomed == NULL)
         input_stash(conn, buffer + used, (size_t)n - used);
-    return (size_t)n == NET_READ_SIZE;
+    return (size_t)n == size;
 }
 
 /* One read into the begun frame's own memory. */
@@ -206,13 +211,22 @@ static bool input_read_direct(struct conn *conn, size_t *read_size)
     return (size_t)n == size && !whole;
 }
 
+/* A large frame is expected where a block waits for it: without one it would grow step by step. */
+static size_t input_wanted(const struct conn *conn)
+{
+    return conn->large && conn->nl->frames.count > 0 ? INPUT_PEEK_SIZE : NET_READ_SIZE;
+}
+
 void input_read(struct conn *conn)
 {
     size_t read_size = 0;
     bool more = true;
     while (more && read_size < INPUT_BYTES_PER_EVENT && conn->doomed == NULL &&
            conn->stash == NULL && conn_may_read(conn)) {
-        bool direct = conn->frame.size > 0 && frame_missing(&conn->frame) >= INPUT_DIRECT_MIN;
-        more = direct ? input_read_direct(conn, &read_size) : input_read_shared(conn, &read_size);
+        if (conn->frame.size > 0 &&
+            (conn->large || frame_missing(&conn->frame) >= INPUT_DIRECT_MIN))
+            more = input_read_direct(conn, &read_size);
+        else
+            more = input_read_shared(conn, input_wanted(conn), &read_size);
     }
 }

@@ -13,6 +13,7 @@
  */
 #include "net/net_request.h"
 #include "base/bytes.h"
+#include "net/answer.h"
 #include "net/net_internal.h"
 #include "net/trace.h"
 #include "wire/header.h"
@@ -254,15 +255,34 @@ void net_request_cancel(struct net_request *nr)
 
 /* --- back on the connection's loop --- */
 
-static void net_request_encode(struct net_request *nr)
+static void net_request_encode_header(struct request *req)
 {
-    struct request *req = &nr->req;
     struct writer *output = &req->output;
     assert(output->buffer.size == 0);
     writer_int32(output, 0); /* the size, known below */
     header_encode_response(output,
         header_response_flexible(req->api->key, req->version, req->api->flexible_since),
         req->correlation_id);
+}
+
+void request_answer(struct request *req, struct slice body)
+{
+    if (req->owner->net->config.trace) { /* it is printed first */
+        struct reader reader = reader_make(body);
+        bool good = req->api->decode_response(&reader, req->version, &req->arena, req->response);
+        assert(good);
+        return;
+    }
+    net_request_encode_header(req);
+    writer_raw(&req->output, body);
+    req->response = NULL;
+}
+
+static void net_request_encode(struct net_request *nr)
+{
+    struct request *req = &nr->req;
+    struct writer *output = &req->output;
+    net_request_encode_header(req);
     req->api->encode_response(output, req->version, req->response);
 }
 

@@ -44,6 +44,24 @@ START_TEST(api_versions_lists_the_table)
 }
 END_TEST
 
+/* The second answer comes from the bytes of the first. */
+START_TEST(api_versions_answers_alike_each_time)
+{
+    for (int16_t version = 0; version <= api_versions_api_codec.version_max; version++) {
+        const struct api_versions_response *first = ask(version, "a", "1");
+        for (int i = 0; i < 3; i++) {
+            const struct api_versions_response *next = ask(version, "a", "1");
+            ck_assert_int_eq(next->error_code, KAFKA_ERROR_NONE);
+            ck_assert_int_eq(next->api_keys_count, first->api_keys_count);
+            ck_assert_mem_eq(next->api_keys, first->api_keys,
+                (size_t)first->api_keys_count * sizeof(*first->api_keys));
+            ck_assert_int_eq(
+                next->finalized_features_count, version < 3 ? 0 : first->finalized_features_count);
+        }
+    }
+}
+END_TEST
+
 START_TEST(api_versions_checks_the_software)
 {
     static const char *const good[] = {"librdkafka", "apache-kafka-java", "a", "x.y-z9"};
@@ -106,5 +124,6 @@ START_TEST(api_versions_unknown_version_is_answered_in_version_0)
 END_TEST
 
 TEST_MAIN_FIXTURE("api/api_versions", setup, teardown, api_versions_lists_the_table,
-    api_versions_checks_the_software, api_versions_features_follow_the_settings,
+    api_versions_answers_alike_each_time, api_versions_checks_the_software,
+    api_versions_features_follow_the_settings,
     api_versions_unknown_version_is_answered_in_version_0)
