@@ -734,6 +734,7 @@ static void judge_batch(
         batch != NULL && (!judging->verdict->tolerant || batch->incarnation == part->incarnation);
     if (judging->verdict->tolerant && (!valid || !sent)) {
         (*(valid ? &judging->verdict->wrong : &judging->verdict->served))++;
+        log_debug("sim.wrong", "partition=%s offset=%" PRId64, part->label, header->base_offset);
         return;
     }
     sim_check(

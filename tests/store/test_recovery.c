@@ -305,22 +305,151 @@ START_TEST(recovery_of_a_tail_behind_a_clean_stop)
 }
 END_TEST
 
-/* Several segments, none of them synced: the second one is damaged, the third one goes with it. */
-START_TEST(recovery_of_a_damaged_segment_in_the_middle)
+#define LOG3  WORLD_LABEL "/00000000000000000003.log"
+#define SUMS3 WORLD_LABEL "/00000000000000000003.checksums"
+
+/* Three segments, of which the second one is damaged in its second batch. */
+static void fill_damaged(void)
 {
     world_make();
     world.config.segment_size_max = 3 * BATCH;
     world_start();
-    step_hold_pool(false);
-    world.faulty.sync_error = 0;
     for (int i = 0; i < 8; i++)
         ck_assert_int_eq(world_put(world.part, 1, BATCH), ENGINE_OK);
     world_kill();
     world_file_write("recovery-point-offset-checkpoint", 0, "0\n1\norders 0 2\n", 15);
-    flip(WORLD_LABEL "/00000000000000000003.log", BATCH + 70);
+    flip(LOG3, BATCH + 70);
+}
+
+/* Nothing tells that any of it was synced: the third one goes with what follows the damage. */
+START_TEST(recovery_of_a_damaged_segment_in_the_middle)
+{
+    fill_damaged();
+    world_file_remove(SUMS3);
     world_start();
     ck_assert_int_eq(world_scan(world.part), 4);
     ck_assert(!world_file_exists(WORLD_LABEL "/00000000000000000006.log"));
+    world_clear();
+}
+END_TEST
+
+/* It has its sidecar, so all of it was on the medium once: that is no torn tail. */
+START_TEST(recovery_of_a_damaged_segment_with_a_sidecar)
+{
+    fill_damaged();
+    world_start();
+    ck_assert_int_eq(world_state(world.part).log_end, 8);
+    ck_assert_uint_eq(world_file_size(LOG3), 3 * BATCH);
+    ck_assert_int_eq(world_read(world.part, 4, 1 << 20, true).status, ENGINE_CORRUPT);
+    for (int64_t offset = 0; offset < 8; offset++) {
+        if (offset == 4)
+            continue;
+        struct world_read read = world_read(world.part, offset, 1 << 20, true);
+        ck_assert_int_eq(read.first_offset, offset);
+        free(read.bytes);
+    }
+    world_clear();
+}
+END_TEST
+
+/* --- after a clean stop --- */
+
+/* Two partitions with so many batches each, stopped well. */
+static void fill_two(int count, int other_count, uint64_t segment_size_max)
+{
+    world_make();
+    world.config.segment_size_max = segment_size_max;
+    world_start();
+    struct part *second = world_open_part("second-0", 9, true);
+    for (int i = 0; i < count; i++)
+        ck_assert_int_eq(world_put_durable(world.part, 1, BATCH), ENGINE_OK);
+    for (int i = 0; i < other_count; i++)
+        ck_assert_int_eq(world_put_durable(second, 1, BATCH + 1), ENGINE_OK);
+    world_stop_part(second);
+    world_stop();
+}
+
+static void swap_files(const char *left, const char *right)
+{
+    char *a = world_path(left), *b = world_path(right);
+    char *command = xasprintf("mv %s %s.x && mv %s %s && mv %s.x %s", a, a, b, a, a, b);
+    ck_assert_int_eq(system(command), 0);
+    free(command);
+    free(a);
+    free(b);
+}
+
+/* Nothing of the other's log is served, nothing is written to it, and put right it is all there. */
+static void check_swapped(const char *name, const char *second, int64_t end)
+{
+    swap_files(name, second);
+    world_start();
+    ck_assert_int_eq(world_state(world.part).log_end, end);
+    for (int64_t offset = 0; offset < end; offset++) {
+        struct world_read read = world_read(world.part, offset, BATCH, true);
+        if (read.status == ENGINE_OK && read.size > 0)
+            ck_assert_uint_eq(read.size, BATCH);
+        free(read.bytes);
+    }
+    uint64_t size = world_file_exists(name) ? world_file_size(name) : 0;
+    ck_assert_int_eq(world_put_durable(world.part, 1, BATCH), ENGINE_OK);
+    ck_assert_uint_eq(world_file_exists(name) ? world_file_size(name) : 0, size);
+    struct world_read read = world_read(world.part, end, 1 << 20, true);
+    ck_assert_int_eq(read.first_offset, end);
+    free(read.bytes);
+    world_stop();
+}
+
+START_TEST(recovery_of_another_partitions_active_log)
+{
+    static const int others[] = {1, 3, 4, 5, 6, 9};
+    for (size_t i = 0; i < ARRAY_COUNT(others); i++) {
+        fill_two(5, others[i], 1 << 20);
+        check_swapped(WORLD_LOG0, "second-0/00000000000000000000.log", 5);
+        swap_files(WORLD_LOG0, "second-0/00000000000000000000.log");
+        world_start();
+        ck_assert_int_eq(world_scan(world.part), 6);
+        struct part *second = world_open_part("second-0", 9, false);
+        step_settle();
+        ck_assert_int_eq(world_scan(second), others[i]);
+        world_stop_part(second);
+        world_clear();
+    }
+}
+END_TEST
+
+START_TEST(recovery_of_another_partitions_sealed_log)
+{
+    fill_two(8, 8, 3 * BATCH + 50);
+    check_swapped(LOG3, "second-0/00000000000000000003.log", 8);
+    swap_files(LOG3, "second-0/00000000000000000003.log");
+    world_start();
+    ck_assert_int_eq(world_scan(world.part), 9);
+    world_clear();
+}
+END_TEST
+
+/* The bytes before the magic are in no checksum but the sidecar's. */
+START_TEST(recovery_of_a_flipped_head)
+{
+    fill_two(5, 1, 1 << 20);
+    for (uint64_t at = 0; at < 21; at++) {
+        flip(WORLD_LOG0, 2 * BATCH + at);
+        world_start();
+        ck_assert_int_eq(world_state(world.part).log_end, 5);
+        ck_assert_int_eq(world_read(world.part, 2, 1 << 20, true).status, ENGINE_CORRUPT);
+        for (int64_t offset = 0; offset < 5; offset++) {
+            struct world_read read = world_read(world.part, offset, 1 << 20, true);
+            if (offset != 2)
+                ck_assert_int_eq(read.first_offset, offset);
+            free(read.bytes);
+        }
+        world_stop();
+        flip(WORLD_LOG0, 2 * BATCH + at);
+        world_file_remove(WORLD_LABEL "/quarantine");
+    }
+    world_start();
+    ck_assert_int_eq(world_scan(world.part), 5);
     world_clear();
 }
 END_TEST
@@ -534,9 +663,10 @@ TEST_MAIN("store/recovery", recovery_of_a_killed_broker_keeps_all, recovery_read
     recovery_of_an_index_of_zeros, recovery_of_a_torn_index, recovery_of_a_lost_checkpoint,
     recovery_of_a_damaged_checkpoint, recovery_of_a_log_shorter_than_its_recovery_point,
     recovery_of_rot_below_the_recovery_point, recovery_of_a_tail_behind_a_clean_stop,
-    recovery_of_a_damaged_segment_in_the_middle,
-    recovery_of_a_missing_segment_above_the_recovery_point, recovery_of_leftover_files,
-    recovery_of_a_directory_of_another_topic, recovery_of_mixed_up_identities,
-    recovery_of_a_directory_without_identity, recovery_of_an_empty_directory,
-    recovery_of_an_empty_log, recovery_of_every_flipped_byte, recovery_when_every_call_fails_once,
-    recovery_when_everything_fails_from_some_call_on)
+    recovery_of_a_damaged_segment_in_the_middle, recovery_of_a_damaged_segment_with_a_sidecar,
+    recovery_of_another_partitions_active_log, recovery_of_another_partitions_sealed_log,
+    recovery_of_a_flipped_head, recovery_of_a_missing_segment_above_the_recovery_point,
+    recovery_of_leftover_files, recovery_of_a_directory_of_another_topic,
+    recovery_of_mixed_up_identities, recovery_of_a_directory_without_identity,
+    recovery_of_an_empty_directory, recovery_of_an_empty_log, recovery_of_every_flipped_byte,
+    recovery_when_every_call_fails_once, recovery_when_everything_fails_from_some_call_on)

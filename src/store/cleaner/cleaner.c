@@ -169,6 +169,20 @@ static void cleaner_failed(struct part *part, int error, const char *what)
 
 /* --- the swap --- */
 
+/* Of the new log, which was synced before it took its place. */
+static void swap_make_sidecar(struct part *part, const struct cleaner_group *group)
+{
+    struct checksums_place place = part_checksums(part, group->base);
+    _cleanup_(freep) char *path = segment_path(part->dir, group->base, ".log");
+    int fd = group->size == 0 ? -1 : place.env->ops->file_open(place.env, path, ENV_OPEN_READ);
+    if (fd < 0)
+        return;
+    struct file *file = file_new(place.env, fd);
+    if (checksums_make(&place, file, group->size, NULL, true, true) < 0)
+        log_debug("checksums.not_saved", "partition=%s segment=%" PRId64, part->label, group->base);
+    file_unref(file);
+}
+
 static int swap_run_group(struct cleaner_work *work, const struct cleaner_group *group)
 {
     struct part *part = work->task.part;
@@ -192,6 +206,7 @@ static int swap_run_group(struct cleaner_work *work, const struct cleaner_group 
     r = index_save(pass->env, pass->dir, group->base, group->index);
     if (r < 0) /* it is only a cache */
         log_debug("index.not_saved", "partition=%s segment=%" PRId64, part->label, group->base);
+    swap_make_sidecar(part, group);
     return 0;
 }
 
@@ -324,6 +339,8 @@ static void cleaner_fill(
     struct local *local = part->local;
     pass->env = local->env;
     pass->dir = part->dir;
+    pass->owner = part->owner;
+    pass->gaps_end = part->gaps_end;
     pass->first_dirty = view->first_dirty;
     pass->now_ms = env_real_ms(local->env);
     pass->delete_retention_ms = part->config.delete_retention_ms;

@@ -23,6 +23,7 @@
 #include "store/cleaner/cleaner_swap.h"
 #include "store/cleaner/cleaner_txns.h"
 #include "store/batch/records.h"
+#include "store/integrity/checksums.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -66,6 +67,8 @@ struct reader {
     uint64_t pos, piece_pos; /* the next batch; where the piece begins */
     int64_t expected;        /* the next batch has this offset or a higher one */
     struct buffer piece;
+    struct checksums *sums; /* the sidecar; NULL: none */
+    uint32_t entry;         /* which of its entries is next */
 };
 
 static int reader_open(
@@ -75,11 +78,19 @@ static int reader_open(
     piece.size = 0;
     *reader =
         (struct reader){.pass = pass, .source = source, .expected = source->base, .piece = piece};
-    return segment_open(source->segment, pass->dir, &reader->file);
+    struct checksums_place place = {pass->env, pass->dir, source->base, pass->owner};
+    int r = segment_open(source->segment, pass->dir, &reader->file);
+    if (r == 0 && checksums_load(&place, &reader->sums) != 0)
+        reader->sums = NULL;
+    if (reader->sums != NULL && source->base < pass->gaps_end &&
+        !checksums_sealed(&place, reader->sums))
+        free(steal(&reader->sums)); /* perhaps from before the last pass */
+    return r;
 }
 
 static void reader_close(struct reader *reader)
 {
+    free(steal(&reader->sums));
     file_unref(steal(&reader->file));
 }
 
@@ -125,6 +136,16 @@ static const char *reader_judge(const struct reader *reader, const struct batch_
     return NULL;
 }
 
+/* What the checksum of the batch does not cover. */
+static bool reader_head_right(const struct reader *reader, const uint8_t *head)
+{
+    const struct checksums *sums = reader->sums;
+    if (sums == NULL || (reader->pos >= sums->log_size && !sums->final))
+        return true;
+    return reader->entry < sums->count && sums->entries[reader->entry].pos == reader->pos &&
+           sums->entries[reader->entry].crc == checksums_of_head((uint32_t)reader->pos, head);
+}
+
 enum { READER_END = 3 };
 /* The next batch, checked. 0, READER_END, CLEANER_E_* or -errno. */
 static int reader_next(struct reader *reader, struct cleaner_batch *ret_batch)
@@ -150,6 +171,8 @@ static int reader_next(struct reader *reader, struct cleaner_batch *ret_batch)
     const uint8_t *bytes = reader->piece.data + (reader->pos - reader->piece_pos);
     if (!batch_crc_valid(bytes, &header))
         return reader_fault(reader, "its checksum is wrong");
+    if (!reader_head_right(reader, bytes))
+        return reader_fault(reader, "it is not what the sidecar knows");
     *ret_batch =
         (struct cleaner_batch){.header = header, .bytes = slice_make(bytes, batch_size(&header))};
     return 0;
@@ -159,6 +182,7 @@ static int reader_next(struct reader *reader, struct cleaner_batch *ret_batch)
 static void reader_advance(struct reader *reader, const struct batch_header *header)
 {
     reader->pos += batch_size(header);
+    reader->entry++;
     reader->expected = batch_last_offset(header) + 1;
 }
 

@@ -35,6 +35,8 @@ struct cleaner_pass {
     /* in */
     struct env *env;
     const char *dir;
+    uint32_t owner;      /* of sidecars (checksums.h) */
+    int64_t gaps_end;    /* segments that begin below may have been compacted */
     int64_t first_dirty; /* below it the log was compacted before */
     int64_t now_ms, delete_retention_ms;
     uint64_t segment_size_max;

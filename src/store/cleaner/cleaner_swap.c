@@ -19,6 +19,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "store/integrity/checksums.h"
 #include "store/segment/segment.h"
 
 #include <assert.h>
@@ -75,7 +76,9 @@ int cleaner_swap_finish(struct env *env, const char *dir, int64_t base, int64_t 
     if (r >= 0)
         r = swap_unlink(env, dir, base, ".timeindex");
     if (r >= 0)
-        r = swap_unlink(env, dir, base, ".checksums");
+        r = swap_unlink(env, dir, base, CHECKSUMS_SUFFIX);
+    if (r >= 0)
+        r = swap_unlink(env, dir, base, CHECKSUMS_SEAL_SUFFIX);
     for (unsigned i = 0; i < n_bases && r >= 0; i++) {
         assert(bases[i] >= base && bases[i] < end);
         if (bases[i] != base)

@@ -34,7 +34,7 @@
 
 static bool quarantine_sane(const struct damage *damage)
 {
-    return damage->base >= 0 && damage->first >= damage->base && damage->next > damage->first &&
+    return damage->base >= 0 && damage->first >= damage->base && damage->next >= damage->first &&
            damage->end >= damage->pos && damage->end <= SEGMENT_SIZE_MAX;
 }
 

@@ -18,6 +18,10 @@
  * point, too: after a power failure some of the files there may be back, and the missing ones
  * between them are no hole. Nothing is deleted because of it here; retention does that.
  *
+ * After a clean stop nothing can lie behind the recovery point, and what does was put there: it is
+ * neither cut nor written behind, for it may be another partition's; the log goes on in a new file.
+ * The same where the log does not end with the batch that its sidecar knows last.
+ *
  * Recovery point and log start are weak when only files without a checksum tell them: then a log
  * that is whole and shorter is believed instead.
  */
@@ -29,6 +33,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "store/cleaner/cleaner_swap.h"
+#include "store/integrity/checksums.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -153,6 +158,9 @@ struct scan {
     int64_t expected;  /* offset of the next batch; -1: not known yet */
     uint8_t *piece;    /* the walk's buffer, RECOVERY_PIECE_SIZE bytes */
     const char *fault; /* why the scan ended early */
+    bool last;
+    int promised; /* whether the sidecar covers what is above the recovery point; -1: not known */
+    uint64_t promised_end;
 };
 
 /* A batch larger than the walk's buffer, in pieces. */
@@ -184,6 +192,40 @@ static int scan_crc(struct scan *scan, uint64_t pos, const struct batch_header *
     return batch_crc_valid(bytes, header) || canary(TAIL_BELIEVED) ? 0 : 1;
 }
 
+static struct checksums_place recovery_place(const struct recovery *recovery, int64_t base)
+{
+    return (struct checksums_place){recovery->env, recovery->dir, base, recovery->owner};
+}
+
+/* Nothing can have been written since the stop. */
+static bool recovery_strict(const struct recovery *recovery)
+{
+    return recovery->clean && !recovery->weak;
+}
+
+/* Whether what lies at scan->pos was on the medium once: then damage is no reason to cut. Of the
+ * last segment, only the recovery point knows how far it went. */
+static bool scan_promised(struct scan *scan)
+{
+    int64_t reached = scan->expected >= 0 ? scan->expected : scan->segment->base;
+    if (canary(CUT_TOO_LOW))
+        return false;
+    if (reached < scan->recovery->recovery_point)
+        return true;
+    if (scan->last)
+        return false;
+    if (scan->promised < 0) {
+        struct checksums_place place = recovery_place(scan->recovery, scan->segment->base);
+        struct checksums *sums;
+        scan->promised = checksums_load(&place, &sums) == 0;
+        if (scan->promised > 0) {
+            scan->promised_end = sums->log_size;
+            free(sums);
+        }
+    }
+    return scan->promised > 0 && scan->pos < scan->promised_end;
+}
+
 /* Whether the batch may stand here. 0, 1 (fault says why) or -errno. */
 static int scan_judge(struct scan *scan, const struct batch_header *header)
 {
@@ -193,6 +235,8 @@ static int scan_judge(struct scan *scan, const struct batch_header *header)
         scan->fault = "its offset goes back or too far";
     else if (batch_last_offset(header) < scan->recovery->recovery_point)
         return 0; /* was judged in an earlier life */
+    else if (recovery_strict(scan->recovery))
+        scan->fault = "it was not there at the clean stop";
     else if (header->base_offset > expected && scan->expected >= 0 &&
              segment->base >= scan->recovery->gaps_end)
         scan->fault = "its offset does not follow the one before";
@@ -213,7 +257,9 @@ static int scan_resync(struct scan *scan)
         struct batch_header header;
         int r = walk_header(&scan->walk, pos, &header, NULL);
         if (r == 0 && header.base_offset >= scan->expected &&
-            batch_last_offset(&header) - scan->segment->base <= INT32_MAX)
+            batch_last_offset(&header) - scan->segment->base <= INT32_MAX &&
+            !(recovery_strict(scan->recovery) &&
+                batch_last_offset(&header) >= scan->recovery->recovery_point))
             r = scan_crc(scan, pos, &header);
         else if (r == 0)
             r = WALK_E_BAD;
@@ -270,8 +316,7 @@ static int scan_walk(struct scan *scan, bool anchored)
             scan_accept(scan, &header, anchored);
             continue;
         }
-        int64_t reached = scan->expected >= 0 ? scan->expected : scan->segment->base;
-        if (reached >= scan->recovery->recovery_point || canary(CUT_TOO_LOW))
+        if (!scan_promised(scan))
             return 1;
         r = scan_resync(scan);
         if (r != 0)
@@ -306,6 +351,8 @@ static int scan_start(struct scan *scan, bool *ret_anchored)
         index_unref(scan->index);
     }
     scan->index = index_new();
+    if (segment->base >= recovery->gaps_end)
+        scan->expected = segment->base;
     return r < 0 ? r : 0;
 }
 
@@ -319,7 +366,11 @@ static int scan_cut(struct scan *scan)
         " reason=\"%s\"",
         recovery->label, segment->base, scan->pos, segment->size - scan->pos,
         scan->expected >= 0 ? scan->expected : segment->base, scan->fault);
-    int r = recovery->env->ops->file_truncate(recovery->env, scan->file->fd, scan->pos);
+    /* A sidecar that knows more would be wrong about what comes next. */
+    struct checksums_place place = recovery_place(recovery, segment->base);
+    int r = checksums_unlink(&place);
+    if (r >= 0)
+        r = recovery->env->ops->file_truncate(recovery->env, scan->file->fd, scan->pos);
     recovery->changed = true;
     segment->size = scan->pos;
     return error_trace(r);
@@ -345,6 +396,16 @@ static void scan_keep(struct scan *scan, bool last)
             segment->base);
 }
 
+/* Whether it is the log that the sidecar was made of. */
+static int scan_check_end(struct scan *scan)
+{
+    struct checksums_place place = recovery_place(scan->recovery, scan->segment->base);
+    int r = checksums_fit_end(&place, scan->file, scan->segment->size);
+    if (r > 0)
+        scan->fault = "it is not what the sidecar knows";
+    return r;
+}
+
 static int scan_run(struct scan *scan, bool last)
 {
     struct recovery *recovery = scan->recovery;
@@ -361,14 +422,16 @@ static int scan_run(struct scan *scan, bool last)
         walk_lend(&scan->walk, scan->piece, RECOVERY_PIECE_SIZE); /* it forgets, too */
     }
     r = scan_walk(scan, anchored);
+    if (r == 0 && last && recovery_strict(recovery) && segment->size > 0)
+        r = scan_check_end(scan);
     if (r < 0)
         return r;
     int64_t reached = scan->expected >= 0 ? scan->expected : segment->base;
     int cut = 0;
-    if (r > 0 && (reached >= recovery->recovery_point || canary(CUT_TOO_LOW)))
+    if (r > 0 && !recovery_strict(recovery) && !scan_promised(scan))
         cut = scan_cut(scan);
     else if (r > 0)
-        segment->damaged = true;
+        segment->damaged = scan->segment->stuck = true;
     if (segment->damaged && r > 0)
         log_error("partition.damaged",
             "partition=%s segment=%" PRId64 " pos=%" PRIu64 " first_missing=%" PRId64
@@ -383,7 +446,7 @@ static int scan_run(struct scan *scan, bool last)
 /* 0: whole, 1: ended early (cut, or damaged below the recovery point), -errno. */
 static int recovery_scan(struct recovery *recovery, struct segment *segment, bool last)
 {
-    struct scan scan = {.recovery = recovery, .segment = segment};
+    struct scan scan = {.recovery = recovery, .segment = segment, .last = last, .promised = -1};
     int r = segment_open(segment, recovery->dir, &scan.file);
     if (r < 0)
         return error_trace(r);
@@ -434,7 +497,7 @@ static int recovery_scan_all(struct recovery *recovery)
         int r = recovery_scan(recovery, segment, last);
         if (r < 0)
             return r;
-        bool below = segment->end < recovery->recovery_point;
+        bool below = segment->end < recovery->recovery_point || segment->stuck;
         bool hole = !last && next_base != segment->end;
         if (last)
             break;
@@ -486,6 +549,22 @@ static int recovery_go_on_at(struct recovery *recovery, int64_t base)
     return recovery_add_fresh(recovery, base);
 }
 
+/* A file in which nothing of this partition can be: it is kept, but under another name. */
+static int recovery_set_aside(struct recovery *recovery, struct segment *segment)
+{
+    _cleanup_(freep) char *path = segment_path(recovery->dir, segment->base, ".log");
+    _cleanup_(freep) char *aside = segment_path(recovery->dir, segment->base, ".log.stray");
+    log_error("partition.mixed_up",
+        "partition=%s segment=%" PRId64 " reason=\"it was empty at the clean stop; it is kept as "
+        "%s\"",
+        recovery->label, segment->base, aside);
+    int r = recovery->env->ops->path_rename(recovery->env, path, aside);
+    if (r >= 0)
+        recovery_drop(segment);
+    recovery->changed = true;
+    return error_trace(r);
+}
+
 static int recovery_finish(struct recovery *recovery)
 {
     struct segment *last = list_entry(recovery->segments.prev, struct segment, link);
@@ -494,7 +573,12 @@ static int recovery_finish(struct recovery *recovery)
         recovery->recovery_point = recovery->log_end;
     recovery->durable_end = recovery->recovery_point;
     int r = 0;
-    if (recovery->log_end < recovery->recovery_point) {
+    if (last->stuck && last->base >= recovery->recovery_point) {
+        r = recovery_set_aside(recovery, last);
+        if (r == 0)
+            r = recovery_add_fresh(recovery, recovery->recovery_point);
+        recovery->log_end = recovery->recovery_point;
+    } else if (recovery->log_end < recovery->recovery_point || last->stuck) {
         r = recovery_go_on_at(recovery, recovery->recovery_point);
         recovery->log_end = recovery->recovery_point;
     }

@@ -13,6 +13,7 @@ struct recovery {
     struct files *files;
     const char *dir;
     const char *label;      /* for the log */
+    uint32_t owner;         /* of sidecars (checksums.h) */
     int64_t recovery_point; /* below: damage is never a reason to cut */
     int64_t log_start;
     uint32_t index_interval_size;

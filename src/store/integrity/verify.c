@@ -6,9 +6,6 @@
  * exactly. Without one: when the header behind it follows, only this batch is damaged; else the
  * next place at which a whole batch with a right checksum lies ends the damage. What lies between
  * is one damage, with the offsets between its good neighbours.
- *
- * A sidecar that disagrees with more than half of the batches is taken for that of another file and
- * is not asked again.
  */
 #include "store/integrity/verify.h"
 
@@ -27,8 +24,8 @@ struct verifier {
     uint8_t *piece;
     uint64_t pos;
     int64_t expected; /* offset behind the last good batch or known damage */
+    bool open;        /* where the last damage ends is told by the next good batch */
     uint32_t entry;   /* the sidecar's for pos */
-    uint32_t disagreed;
 };
 
 static void verify_add(struct verify *it, int64_t first, int64_t next, uint64_t pos, uint64_t end)
@@ -115,6 +112,7 @@ static int verify_resync(struct verifier *v, uint64_t *ret_pos, int64_t *ret_nex
 static void verify_step_over(struct verifier *v, int64_t first, int64_t next, uint64_t end)
 {
     verify_add(v->it, first, next, v->pos, end);
+    v->open = false;
     v->pos = end;
     v->expected = next;
 }
@@ -143,6 +141,15 @@ static int verify_bad(struct verifier *v, int r, const struct batch_header *head
     return r;
 }
 
+/* The batch at v->pos is good: the damage before it reaches to there. */
+static void verify_close(struct verifier *v, const struct batch_header *header)
+{
+    if (!v->open)
+        return;
+    v->open = false;
+    v->it->damages[v->it->n_damages - 1].next = v->expected = header->base_offset;
+}
+
 /* One batch without a sidecar. 0 or -errno. */
 static int verify_step(struct verifier *v)
 {
@@ -156,6 +163,7 @@ static int verify_step(struct verifier *v)
         return crc;
     if (!fits || crc != 0)
         return verify_bad(v, r, &header);
+    verify_close(v, &header);
     if (!v->it->gaps && header.base_offset != v->expected) {
         /* Either its offset is wrong or batches before it are missing. */
         int64_t last = v->expected + header.last_offset_delta;
@@ -168,7 +176,8 @@ static int verify_step(struct verifier *v)
     return 0;
 }
 
-/* One batch by the sidecar. 0 or -errno. */
+/* One batch by the sidecar, which knows where it ends. Of a batch that is not good, the offsets
+ * behind its first one are not to be trusted. 0 or -errno. */
 static int verify_step_by_sidecar(struct verifier *v)
 {
     const struct checksums *sums = v->checksums;
@@ -176,6 +185,7 @@ static int verify_step_by_sidecar(struct verifier *v)
     uint64_t end = v->entry + 1 < sums->count ? sums->entries[v->entry + 1].pos : sums->log_size;
     struct batch_header header;
     const uint8_t *head;
+    end = end < v->walk.end ? end : v->walk.end;
     int r = walk_header(&v->walk, pos, &header, &head);
     bool head_right =
         r == 0 && checksums_of_head((uint32_t)pos, head) == sums->entries[v->entry].crc;
@@ -184,22 +194,20 @@ static int verify_step_by_sidecar(struct verifier *v)
     if (r < 0)
         return r;
     v->entry++;
-    v->disagreed += !head_right;
+    v->pos = pos;
     if (r == 0 && head_right && verify_offsets_fit(v, &header)) {
-        if (!v->it->gaps && header.base_offset != v->expected) {
-            struct damage *last =
-                v->it->n_damages == 0 ? NULL : &v->it->damages[v->it->n_damages - 1];
-            if (last != NULL && last->end == pos)
-                last->next = header.base_offset; /* the damaged one before it reached to here */
-            else
-                verify_add(v->it, v->expected, header.base_offset, pos, pos);
-        }
+        verify_close(v, &header);
+        if (!v->it->gaps && header.base_offset != v->expected)
+            verify_add(v->it, v->expected, header.base_offset, pos, pos);
         v->expected = batch_last_offset(&header) + 1;
+    } else if (!v->open) {
+        bool known =
+            head_right && header.base_offset > v->expected && verify_offsets_fit(v, &header);
+        v->expected = known ? header.base_offset : v->expected;
+        verify_add(v->it, v->expected, v->expected, pos, end);
+        v->open = true;
     } else {
-        bool known = head_right && verify_offsets_fit(v, &header);
-        int64_t next = known ? batch_last_offset(&header) + 1 : v->expected;
-        v->pos = pos;
-        verify_step_over(v, v->expected, next, end);
+        v->it->damages[v->it->n_damages - 1].end = end;
     }
     v->pos = end;
     return 0;
@@ -211,37 +219,23 @@ static int verify_walk(struct verifier *v)
     v->pos = 0;
     v->expected = v->it->base;
     v->it->n_damages = 0;
-    v->entry = v->disagreed = 0;
-    if (v->checksums != NULL) {
-        while (r == 0 && v->entry < v->checksums->count)
-            r = verify_step_by_sidecar(v);
-    } else {
-        while (r == 0 && v->pos < v->walk.end)
-            r = verify_step(v);
-    }
+    v->entry = 0;
+    v->open = false;
+    while (r == 0 && v->checksums != NULL && v->entry < v->checksums->count &&
+           v->checksums->entries[v->entry].pos < v->walk.end)
+        r = verify_step_by_sidecar(v);
+    if (r == 0 && v->checksums != NULL && v->checksums->final && v->pos < v->walk.end)
+        verify_step_over(v, v->expected, v->it->end, v->walk.end);
+    while (r == 0 && v->pos < v->walk.end) /* what was written since */
+        r = verify_step(v);
     struct damage *last = v->it->n_damages == 0 ? NULL : &v->it->damages[v->it->n_damages - 1];
-    if (r == 0 && v->expected < v->it->end && last != NULL && last->end == v->walk.end)
+    if (r != 0)
+        return r;
+    if (v->open || (v->expected < v->it->end && last != NULL && last->end == v->walk.end))
         last->next = v->it->end;
-    else if (r == 0 && v->expected < v->it->end && !v->it->gaps)
+    else if (v->expected < v->it->end && !v->it->gaps)
         verify_add(v->it, v->expected, v->it->end, v->walk.end, v->walk.end);
-    return r;
-}
-
-/* With the sidecar, what a damaged head spans was not known until the next good batch came; in a
- * log with gaps it is bounded by that, too. */
-static void verify_close_gaps(struct verify *it, struct verifier *v)
-{
-    for (unsigned i = 0; i < it->n_damages; i++) {
-        struct damage *damage = &it->damages[i];
-        struct batch_header header;
-        if (damage->next > damage->first)
-            continue;
-        damage->next = damage->end < v->walk.end &&
-                               walk_header(&v->walk, damage->end, &header, NULL) == 0 &&
-                               header.base_offset > damage->first
-                           ? header.base_offset
-                           : it->end;
-    }
+    return 0;
 }
 
 int verify_segment(struct verify *it)
@@ -252,13 +246,6 @@ int verify_segment(struct verify *it)
     walk_init(&v.walk, it->file, it->size);
     walk_lend(&v.walk, v.piece, VERIFY_PIECE_SIZE);
     int r = verify_walk(&v);
-    if (r == 0 && v.checksums != NULL && v.disagreed > (v.checksums->count + 1) / 2) {
-        v.checksums = NULL;
-        it->distrusted = true;
-        r = verify_walk(&v);
-    }
-    if (r == 0)
-        verify_close_gaps(it, &v);
     free(v.piece);
     if (r != 0) {
         free(steal(&it->damages));
@@ -273,7 +260,9 @@ int verify_range(struct file *file, int64_t base, int64_t end, bool gaps, int64_
     struct verify it = {.base = base, .end = end, .gaps = gaps};
     struct verifier v = {.it = &it, .pos = pos, .expected = base};
     uint32_t entry = 0;
-    int r = checksums == NULL ? 0 : checksums_find(checksums, (uint32_t)pos, &entry);
+    int r = checksums == NULL || (pos >= checksums->log_size && !checksums->final)
+                ? 0
+                : checksums_find(checksums, (uint32_t)pos, &entry);
     if (r != 0)
         return r;
     v.piece = xmalloc(VERIFY_PIECE_SIZE);
@@ -284,7 +273,7 @@ int verify_range(struct file *file, int64_t base, int64_t end, bool gaps, int64_
         struct checksums_entry sum;
         const uint8_t *head;
         r = walk_header(&v.walk, v.pos, &header, &head);
-        if (r == 0 && checksums != NULL &&
+        if (r == 0 && checksums != NULL && (v.pos < checksums->log_size || checksums->final) &&
             (!checksums_read(checksums, entry++, &sum, 1) || sum.pos != v.pos ||
                 sum.crc != checksums_of_head((uint32_t)v.pos, head)))
             r = 1;

@@ -14,10 +14,11 @@
 
 /* Offsets that cannot be served, and the bytes of the segment that are to be left alone. */
 struct damage {
-    int64_t base;        /* of the segment */
-    int64_t first, next; /* offsets [first, next) */
-    uint64_t pos, end;   /* bytes [pos, end); equal: the batches are missing */
-    bool recalled;       /* only known from an earlier life */
+    int64_t base; /* of the segment */
+    int64_t first,
+        next;          /* offsets [first, next); none: only something that does not belong there */
+    uint64_t pos, end; /* bytes [pos, end); equal: the batches are missing */
+    bool recalled;     /* only known from an earlier life */
 };
 
 /* Damages that are told apart in one segment; more are taken together. */
@@ -33,7 +34,6 @@ struct verify {
     /* out, in order; the caller frees */
     struct damage *damages;
     unsigned n_damages;
-    bool distrusted; /* the sidecar is of another file */
 };
 
 /* Looks at every byte. 0 or -errno. */

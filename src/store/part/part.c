@@ -586,9 +586,10 @@ static void part_rolled(struct part *part, struct part_preparation *preparation)
     if (before != NULL) {
         part->sync_wanted = true;
         home_index_used(part->home, before);
-        part_sealed(part, before);
     }
     part_add_segment(part, segment_ref(segment));
+    if (before != NULL)
+        part_sealed(part, before);
     part_forget_recent(part);
     part->dir_exists = true;
     part->dir_dirty = true;

@@ -48,7 +48,8 @@ struct part {
     struct home *home;
     struct part_id id;
     char *label;
-    char *dir; /* path */
+    char *dir;      /* path */
+    uint32_t owner; /* of its sidecars */
     uint32_t
         index_interval_size; /* as it was when the part was opened: for rebuilding on the pool */
 
@@ -216,15 +217,29 @@ int quarantine_load(
 /* All of the segment was looked at: this is what is damaged in it, whatever was known before. */
 void part_quarantine(
     struct part *part, struct segment *segment, const struct damage *damages, unsigned count);
-/* scrub.c, on the pool: looks at all of a segment, with the help of its sidecar when it is sealed.
- * The damages are the caller's to free. */
-int part_verify(struct part *part, struct segment *segment, struct file *file, bool sealed,
-    struct verify *verify);
+struct sidecar_wish;
+/* scrub.c, on the pool: looks at all of a segment, with the help of its sidecar. Makes one when the
+ * `wish` (its size is 0: no) is not fulfilled. The damages are the caller's to free. */
+int part_verify(struct part *part, struct segment *segment, struct file *file,
+    const struct sidecar_wish *wish, struct verify *verify);
+struct checksums_place part_checksums(const struct part *part, int64_t base);
+struct sidecar_wish {
+    uint64_t size, warm; /* bytes; from `warm` on they are this process's, or were checked */
+    bool gaps, seal, final;
+};
+struct sidecar_wish part_sidecar_wish(const struct part *part, const struct segment *segment);
+/* On the pool: the sidecar of what became durable, from `size` bytes of which those behind `warm`
+ * are this process's. Nothing when what comes before was never checked and is more than a little.
+ */
+void part_make_sidecar(struct part *part, struct segment *segment, const struct sidecar_wish *wish);
 /* Whether offsets may be missing from there on: compaction was there. */
 bool part_has_gaps(const struct part *part, int64_t offset);
+/* Whether that may come: then sidecars are sealed. */
+bool part_may_seal(const struct part *part);
 
 /* scrub.c */
-/* The segment is not the active one any more: it gets its sidecar. */
+/* The segment is not the active one any more, or all of a sealed one is on the medium: it gets its
+ * sidecar. */
 void part_sealed(struct part *part, struct segment *segment);
 /* Starts the background check of the loop's parts. */
 void home_scrub_soon(struct home *home);

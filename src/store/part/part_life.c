@@ -336,6 +336,7 @@ static void part_recover(struct part *part)
         .files = local->files,
         .dir = part->dir,
         .label = part->label,
+        .owner = part->owner,
         .recovery_point = mark.recovery_point,
         .log_start = mark.log_start,
         .index_interval_size = part->index_interval_size,
@@ -354,6 +355,7 @@ static struct part *part_new(struct home *home, const struct part_id *id, const 
     part->local = home->local;
     part->home = home;
     part->id = *id;
+    part->owner = checksums_owner(id->topic_id, id->partition);
     part->label = xstrdup(label);
     part->dir = xasprintf("%s/%s", home->local->dir, label);
     list_init(&part->segments);
@@ -439,6 +441,11 @@ struct end_task {
     struct index *index;
     unsigned n_dirty;
     struct segment **dirty;
+    struct end_sidecar {
+        struct segment *segment;
+        struct sidecar_wish wish;
+    } * sidecars; /* of the dirty ones and the active one */
+    unsigned n_sidecars;
 };
 
 static int end_write_out(struct part *part, struct end_task *task)
@@ -455,6 +462,10 @@ static int end_write_out(struct part *part, struct end_task *task)
     }
     if (r >= 0 && task->index != NULL)
         r = index_save(env, part->dir, task->active->base, task->index);
+    for (unsigned i = 0; i < task->n_sidecars && r >= 0; i++) {
+        struct end_sidecar *it = &task->sidecars[i];
+        part_make_sidecar(part, it->segment, &it->wish);
+    }
     if (r >= 0)
         r = part_sync_names(part);
     return error_trace(r);
@@ -553,6 +564,9 @@ static void end_done(struct offload_work *work)
     for (unsigned i = 0; i < task->n_dirty; i++)
         segment_unref(task->dirty[i]);
     free(task->dirty);
+    for (unsigned i = 0; i < task->n_sidecars; i++)
+        segment_unref(task->sidecars[i].segment);
+    free(task->sidecars);
     free(task);
     end_finish(part, result);
 }
@@ -563,17 +577,28 @@ static void end_on_run(struct offload_work *work)
     end_run(task);
 }
 
+static void end_note_sidecar(struct part *part, struct end_task *task, struct segment *segment)
+{
+    if (segment->size > 0)
+        task->sidecars[task->n_sidecars++] =
+            (struct end_sidecar){segment_ref(segment), part_sidecar_wish(part, segment)};
+}
+
 static void end_start(struct part *part)
 {
     struct end_task *task = xnew(struct end_task);
     struct segment *segment;
     task->task.part = part;
     task->dirty = xnew_n(struct segment *, part->n_segments);
-    list_for_each_entry (segment, &part->segments, link) {
-        if (segment->size > segment->synced_size)
-            task->dirty[task->n_dirty++] = segment_ref(segment);
-    }
+    task->sidecars = xnew_n(struct end_sidecar, part->n_segments);
     struct segment *active = part_active(part);
+    list_for_each_entry (segment, &part->segments, link) {
+        bool dirty = segment->size > segment->synced_size;
+        if (dirty)
+            task->dirty[task->n_dirty++] = segment_ref(segment);
+        if (dirty || segment == active)
+            end_note_sidecar(part, task, segment);
+    }
     if (active != NULL && part->error == 0) {
         index_seal(active->index);
         task->active = segment_ref(active);

@@ -42,6 +42,7 @@ struct read_task {
     struct fence fence;
     uint64_t trusted_from, trusted_to;
     struct verify verify; /* result of such a look */
+    struct sidecar_wish wish;
     bool looked;
     struct file *file; /* result */
     uint64_t pos, size;
@@ -117,9 +118,8 @@ static int read_check(struct read_task *task, struct file *file)
         return read_check_first(task, file);
     if (task->pos >= task->trusted_from && task->pos + task->size <= task->trusted_to)
         return 0;
-    int r = !task->sealed
-                ? CHECKSUMS_E_NONE
-                : checksums_open(part->local->env, part->dir, segment->base, task->size_all, &sums);
+    struct checksums_place place = part_checksums(part, segment->base);
+    int r = checksums_open(&place, &sums);
     bool known = r == 0;
     r = verify_range(file, segment->base, task->end, task->gaps, task->query.offset, task->pos,
         task->size, known ? &sums : NULL);
@@ -132,7 +132,7 @@ static int read_check(struct read_task *task, struct file *file)
 static int read_look(struct read_task *task, struct file *file)
 {
     struct part *part = task->task.part;
-    int r = part_verify(part, task->segment, file, task->sealed, &task->verify);
+    int r = part_verify(part, task->segment, file, &task->wish, &task->verify);
     task->looked = r == 0;
     if (r == 0 && task->sealed) { /* whatever the index led to */
         index_unref(steal(&task->index));
@@ -176,6 +176,11 @@ static enum engine_status read_from(
     struct part *part, struct engine_read *read, int64_t offset, bool whole);
 static enum engine_status read_on(
     struct part *part, struct engine_read *read, int64_t offset, bool whole, bool again);
+
+bool part_may_seal(const struct part *part)
+{
+    return part->config.cleanup_compact || part->gaps_end > 0;
+}
 
 bool part_has_gaps(const struct part *part, int64_t offset)
 {
@@ -260,6 +265,8 @@ static enum engine_status read_offload(struct part *part, struct segment *segmen
     task->segment = segment_ref(segment);
     task->query = *query;
     task->sealed = segment != part_active(part);
+    if (task->sealed && segment->synced_size == segment->size)
+        task->wish = part_sidecar_wish(part, segment);
     if (segment->index != NULL && task->sealed) {
         task->index = index_ref(segment->index);
         home_index_used(part->home, segment);

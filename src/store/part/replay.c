@@ -34,6 +34,8 @@ struct replay_task {
     struct fence fence;
     uint64_t size_all;    /* bytes of the segment */
     struct verify verify; /* result of a look at all of it */
+    struct sidecar_wish wish;
+    uint64_t trusted_from, trusted_to;
     unsigned looks;       /* in a row, without getting on */
     bool suspect, looked; /* such a look is wanted, was done */
     struct buffer bytes;
@@ -141,6 +143,34 @@ static bool replay_doubts(const struct replay_task *task)
     return false;
 }
 
+/* What the batches' checksums do not cover, by the sidecar. 0, WALK_E_BAD or -errno. */
+static int replay_check_heads(struct replay_task *task, uint64_t pos)
+{
+    struct checksums_place place = part_checksums(task->task.part, task->segment->base);
+    const uint8_t *at = task->bytes.data, *end = at + task->bytes.size;
+    struct checksums_file sums;
+    uint32_t entry;
+    if (pos >= task->trusted_from && task->query.end <= task->trusted_to)
+        return 0;
+    int r = checksums_open(&place, &sums);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if ((pos < sums.log_size || sums.final) && at < end)
+        r = checksums_find(&sums, (uint32_t)pos, &entry);
+    while (r == 0 && at < end && (pos < sums.log_size || sums.final)) {
+        struct batch_header header = batch_header_parse(at);
+        struct checksums_entry sum;
+        bool whole = !task->headers_only || engine_replay_whole(&header);
+        if (!checksums_read(&sums, entry++, &sum, 1) || sum.pos != pos ||
+            sum.crc != checksums_of_head((uint32_t)pos, at))
+            r = WALK_E_BAD;
+        pos += batch_size(&header);
+        at += whole ? batch_size(&header) : BATCH_HEADER_SIZE;
+    }
+    checksums_close(&sums);
+    return r > 0 ? WALK_E_BAD : r;
+}
+
 static void replay_run(struct part_task *base)
 {
     struct replay_task *task = container_of(base, struct replay_task, task);
@@ -159,8 +189,10 @@ static void replay_run(struct part_task *base)
     if (r == 0 && !task->suspect && size > 0)
         r = task->headers_only ? replay_read_headers(task, file, pos)
                                : replay_read_batches(task, file, pos, size);
-    if (task->suspect || r > 0 || (r == 0 && replay_doubts(task))) {
-        r = part_verify(base->part, task->segment, file, task->sealed, &task->verify);
+    if (r == 0 && !task->suspect)
+        r = replay_doubts(task) ? WALK_E_BAD : replay_check_heads(task, pos);
+    if (task->suspect || r > 0) {
+        r = part_verify(base->part, task->segment, file, &task->wish, &task->verify);
         task->looked = r == 0;
         task->bytes.size = 0;
     }
@@ -262,6 +294,13 @@ static void replay_aim(struct part *part, struct replay_task *task)
     task->sealed = segment != part_active(part);
     task->size_all = segment->size;
     task->suspect = segment->damaged;
+    task->wish = (struct sidecar_wish){0};
+    if (task->sealed && segment->synced_size == segment->size)
+        task->wish = part_sidecar_wish(part, segment);
+    task->trusted_from = segment->warm_pos == 0 ? 0 : segment->verified_from;
+    task->trusted_to = segment->verified_to >= segment->warm_pos || segment->warm_pos == 0
+                           ? segment->size
+                           : segment->verified_to;
     task->fence = part_fence(part, segment, task->next);
     task->verify = (struct verify){.base = segment->base,
         .end = segment->end,

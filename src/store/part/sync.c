@@ -152,6 +152,9 @@ static uint64_t sync_note(struct sync_task *sync)
             segment->synced_end = sync->ends[i];
             if (sync->ends[i] > part->durable_end)
                 part->durable_end = sync->ends[i];
+            if (part->phase == PART_OWNED && segment != part_active(part) &&
+                list_linked(&segment->link))
+                part_sealed(part, segment);
         }
     }
     return durable_size;

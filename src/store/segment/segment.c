@@ -71,7 +71,7 @@ int segment_open(struct segment *segment, const char *dir, struct file **ret_fil
 int segment_unlink(struct env *env, const char *dir, int64_t base)
 {
     static const char *const suffixes[] = {
-        ".log", ".index", ".timeindex", ".txnindex", CHECKSUMS_SUFFIX};
+        ".log", ".index", ".timeindex", ".txnindex", CHECKSUMS_SUFFIX, CHECKSUMS_SEAL_SUFFIX};
     int result = 0;
     for (size_t i = 0; i < ARRAY_COUNT(suffixes); i++) {
         _cleanup_(freep) char *path = segment_path(dir, base, suffixes[i]);

@@ -32,6 +32,7 @@ struct segment {
     int64_t roll_jitter_ms;
     uint64_t verified_from, verified_to; /* these bytes were checked by this process */
     bool damaged;                /* suspected: all of it is to be checked before it is read */
+    bool stuck;                  /* recovery did not come to its end: it must not be written to */
     unsigned scrub_round;        /* of the background check that it was last in */
     struct index *index;         /* the active one always has it; NULL: to be loaded */
     struct list_link index_link; /* in the home's list of sealed segments with a loaded index */
