@@ -64,7 +64,7 @@ final class Rig implements AutoCloseable {
         return folder.resolve(name);
     }
 
-    private Map<String, Object> settings(String... more) {
+    Map<String, Object> settings(String... more) {
         Map<String, Object> settings = new HashMap<>();
         settings.put("bootstrap.servers", bootstrap);
         for (int i = 0; i < more.length; i += 2) {

@@ -182,6 +182,7 @@ ONE_BROKER = (
     "share.coordinator.state.topic.replication.factor=1",
     "share.coordinator.state.topic.min.isr=1",
     "group.initial.rebalance.delay.ms=0",
+    "group.share.min.record.lock.duration.ms=1000",
 )
 
 
