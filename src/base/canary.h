@@ -38,6 +38,9 @@
     X(22, COMMIT_UNWRITTEN, "broker", "broker/test_groups", "an offset commit is answered and never written") \
     X(23, STALE_GENERATION, "broker", "broker/test_group", "a member of an older generation may commit") \
     X(24, WRONG_OFFSET, "api", "api/test_produce", "Produce answers the offset behind the first record") \
+    X(25, SHARE_ACK_UNWRITTEN, "broker", "api/test_share_fetch", "what a share group acknowledges is answered and never written") \
+    X(26, SHARE_LOCK_IGNORED, "broker", "broker/test_share_window", "a record that one member has acquired is given to another") \
+    X(27, SHARE_COUNT_FORGOTTEN, "broker", "api/test_share_acknowledge", "the deliveries of a record are not counted over a restart") \
     X(28, SHARE_STATES_KEPT, "broker", "broker/test_groups_share", "a deleted share group leaves its delivery states behind")
 /* clang-format on */
 

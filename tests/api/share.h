@@ -5,6 +5,7 @@
 #include "api/plane.h"
 #include "wire/delete_records.gen.h"
 #include "wire/delete_share_group_state.gen.h"
+#include "wire/incremental_alter_configs.gen.h"
 #include "wire/initialize_share_group_state.gen.h"
 #include "wire/read_share_group_state.gen.h"
 #include "wire/read_share_group_state_summary.gen.h"
@@ -306,4 +307,23 @@ static inline void share_trim(struct harness *harness, int32_t partition, int64_
     request->topics->partitions->partition_index = partition;
     request->topics->partitions->offset = offset;
     harness_call(harness, &delete_records_api_codec, 2, request);
+}
+
+/* A configuration of the group. */
+static inline void share_configure(struct harness *harness, const char *key, const char *value)
+{
+    struct arena *arena = harness_arena(harness);
+    struct incremental_alter_configs_request *request =
+        harness_request(harness, &incremental_alter_configs_api_codec);
+    request->resources = arena_new(arena, struct incremental_alter_configs_request_resource);
+    request->resources_count = 1;
+    request->resources->resource_type = 32;
+    request->resources->resource_name = SLICE_LIT("g");
+    request->resources->configs = arena_new(arena, struct incremental_alter_configs_request_config);
+    request->resources->configs_count = 1;
+    request->resources->configs->name = slice_from_str(key);
+    request->resources->configs->value = slice_from_str(value);
+    const struct incremental_alter_configs_response *response =
+        harness_call(harness, &incremental_alter_configs_api_codec, 1, request);
+    ck_assert_int_eq(response->responses->error_code, KAFKA_ERROR_NONE);
 }

@@ -59,4 +59,37 @@ START_TEST(other_types_are_refused)
 }
 END_TEST
 
-TEST_MAIN("api/find_coordinator", it_is_this_broker, other_types_are_refused)
+START_TEST(share_coordinators)
+{
+    static const struct {
+        const char *key;
+        bool valid;
+    } keys[] = {
+        {"g:AAAAAAAAAAAAAAAAAAAAAQ:0", true},
+        {"a:b:AAAAAAAAAAAAAAAAAAAAAQ:12", true},
+        {":AAAAAAAAAAAAAAAAAAAAAQ:0", false},
+        {"g:AAAAAAAAAAAAAAAAAAAAAQ:", false},
+        {"g:AAAAAAAAAAAAAAAAAAAAAQ:-1", false},
+        {"g:short:0", false},
+        {"g", false},
+        {"", false},
+    };
+    struct harness *harness = calls_new(2);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        struct find_coordinator_request *request =
+            harness_request(harness, &find_coordinator_api_codec);
+        struct slice key = slice_from_str(keys[i].key);
+        request->key_type = 2;
+        request->coordinator_keys = &key;
+        request->coordinator_keys_count = 1;
+        const struct find_coordinator_response *response =
+            calls_do(harness, &find_coordinator_api_codec, 6, request);
+        ck_assert_int_eq(response->coordinators_count, 1);
+        ck_assert_int_eq(response->coordinators[0].error_code,
+            keys[i].valid ? KAFKA_ERROR_NONE : KAFKA_ERROR_INVALID_REQUEST);
+    }
+    harness_free(harness);
+}
+END_TEST
+
+TEST_MAIN("api/find_coordinator", it_is_this_broker, other_types_are_refused, share_coordinators)

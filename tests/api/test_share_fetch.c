@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "api/cluster.h"
 #include "api/share.h"
+#include "api/txn.h"
 #include "runner.h"
 
 START_TEST(each_record_goes_to_one)
@@ -300,8 +302,101 @@ START_TEST(a_group_that_is_set_elsewhere)
 }
 END_TEST
 
+/* Records of an open transaction are waited for, those of an aborted one are nobody's. */
+START_TEST(committed_records_alone)
+{
+    struct harness *harness = harness_new(2, NULL);
+    struct uuid id = share_topic(harness, 1, 5);
+    share_configure(harness, "share.isolation.level", "read_committed");
+    struct txn_client producer = txn_client_new(harness, "t");
+    struct share_client a = {harness, "a", .id = id};
+    ck_assert_int_eq(txn_send(&producer, 12, "orders"), KAFKA_ERROR_NONE);
+    ck_assert_str_eq(share_take(&a), "0: 0-4/1");
+    ck_assert_str_eq(share_take(&a), "");
+    ck_assert_int_eq(txn_finish(&producer, 5, false), KAFKA_ERROR_NONE);
+    ck_assert_int_eq(txn_send(&producer, 12, "orders"), KAFKA_ERROR_NONE);
+    ck_assert_int_eq(txn_finish(&producer, 5, true), KAFKA_ERROR_NONE);
+    /* 5 is aborted, 6 and 8 are markers: clients say of them that there is nothing. */
+    ck_assert_str_eq(share_take(&a), "0: 6-8/1");
+    share_configure(harness, "share.isolation.level", "read_uncommitted");
+    ck_assert_int_eq(txn_send(&producer, 12, "orders"), KAFKA_ERROR_NONE);
+    ck_assert_str_eq(share_take(&a), "0: 9-9/1");
+    harness_free(harness);
+}
+END_TEST
+
+/* Where a group begins that nobody has set anywhere: twenty records, the older half from 1970 and
+ * therefore in a segment of its own, and five more after the first look. */
+START_TEST(it_begins_as_configured)
+{
+    static const struct {
+        const char *value, *first, *second;
+    } rows[] = {
+        {"latest", "", "0: 20-24/1"},
+        {"earliest", "0: 0-9/1", "0: 10-24/1"},
+        {"by_duration:PT1H", "0: 10-19/1", "0: 20-24/1"},
+        {"by_duration:P30000D", "0: 0-9/1", "0: 10-24/1"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct harness *harness = harness_new(2, NULL);
+        struct uuid id = plane_topic(harness, "orders", 1, NULL, NULL);
+        for (int batch = 0; batch < 4; batch++)
+            plane_produce(harness, "orders", 0,
+                (struct plane_batch){.count = 5, .timestamp = batch < 2 ? 1000 : 0});
+        share_configure(harness, "share.auto.offset.reset", rows[i].value);
+        share_initialize(harness, id, 0, 1, -1);
+        struct share_client a = {harness, "a", .id = id};
+        ck_assert_str_eq(share_take(&a), rows[i].first);
+        plane_produce(harness, "orders", 0, (struct plane_batch){.count = 5});
+        ck_assert_str_eq(share_take(&a), rows[i].second);
+        harness_free(harness);
+    }
+}
+END_TEST
+
+/* Each of several brokers has sessions of its own, and serves what it leads. */
+START_TEST(virtual_brokers)
+{
+    struct harness *harness = harness_new(2, "odradek.virtual.brokers=2", NULL);
+    struct uuid id = plane_topic(harness, "orders", 2, NULL, NULL);
+    for (int32_t i = 0; i < 2; i++) {
+        harness_address(harness, 0);
+        int16_t error = share_initialize(harness, id, i, 1, 0);
+        harness_address(harness, 1);
+        if (error == KAFKA_ERROR_NOT_COORDINATOR)
+            error = share_initialize(harness, id, i, 1, 0);
+        ck_assert_int_eq(error, KAFKA_ERROR_NONE);
+    }
+    int served = 0, sent_on = 0;
+    for (int broker = 0; broker < 2; broker++) {
+        harness_address(harness, broker);
+        struct share_client a = {harness, "a", .id = id};
+        struct share_fetch_request *request = share_fetch_ask(&a);
+        share_fetch_name(&a, request, 2);
+        const struct share_fetch_response *response = share_fetch_call(&a, request);
+        ck_assert_int_eq(response->error_code, KAFKA_ERROR_NONE);
+        ck_assert_int_eq(response->responses->partitions_count, 2);
+        for (int32_t i = 0; i < 2; i++) {
+            const struct share_fetch_response_partition *partition =
+                &response->responses->partitions[i];
+            served += partition->error_code == KAFKA_ERROR_NONE;
+            if (partition->error_code != KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER)
+                continue;
+            sent_on++;
+            ck_assert_int_eq(partition->current_leader.leader_id,
+                cluster_leader(harness, "orders", partition->partition_index));
+            ck_assert_int_eq(response->node_endpoints_count, 2);
+        }
+    }
+    ck_assert_int_eq(served, 2);
+    ck_assert_int_eq(sent_on, 2);
+    harness_free(harness);
+}
+END_TEST
+
 TEST_MAIN("api/share_fetch", each_record_goes_to_one, several_partitions_share_the_limit,
     a_session_is_kept_in_step, it_refuses_nonsense, it_does_not_know, it_waits_for_records,
     it_waits_for_enough, a_lost_connection_releases, a_parked_fetch_is_given_up,
     an_ended_session_releases, sessions_are_limited, what_was_acknowledged_stays_so,
-    the_log_moves_on, a_group_that_is_set_elsewhere)
+    the_log_moves_on, a_group_that_is_set_elsewhere, committed_records_alone,
+    it_begins_as_configured, virtual_brokers)

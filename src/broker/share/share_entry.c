@@ -9,6 +9,7 @@
  */
 #include "broker/share/share_coords_shard.h"
 
+#include "base/canary.h"
 #include "broker/config/settings.h"
 #include "broker/share/share_batches.h"
 
@@ -218,7 +219,7 @@ static enum share_state_error share_next_write(
         .start_offset = op->start_offset,
         .complete_count = op->complete_count,
         .batches = share_batches_copy(op->batches, op->batches_count),
-        .batches_count = op->batches_count};
+        .batches_count = canary(SHARE_ACK_UNWRITTEN) ? 0 : op->batches_count};
     enum share_state_error error = share_next_change(entry, &update, write);
     free(update.batches);
     return error;

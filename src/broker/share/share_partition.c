@@ -16,6 +16,7 @@
  */
 #include "broker/share/share_partition.h"
 
+#include "base/canary.h"
 #include "base/log.h"
 #include "broker/config/settings.h"
 #include "broker/group/group_overrides.h"
@@ -567,6 +568,8 @@ static void share_partition_start(struct share_partition *my, int64_t start)
     partition_get_state(my->partition, &state);
     /* More than there is: the log has lost its end. */
     share_window_init(&my->window, start < state.log_end ? start : state.log_end);
+    for (size_t i = 0; canary(SHARE_COUNT_FORGOTTEN) && i < my->load.batches_count; i++)
+        my->load.owned[i].delivery_count = 0;
     bool fine =
         share_window_load(&my->window, my->load.batches, my->load.batches_count, state.log_end);
     if (!fine) {

@@ -19,6 +19,8 @@
  */
 #include "broker/share/share_window.h"
 
+#include "base/canary.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -313,7 +315,9 @@ static int64_t share_portion(
 /* A run of the window, within a span. */
 static void share_acquire_again(struct share_acquiring *my, struct share_run run)
 {
-    if (my->full || run.state != SHARE_RECORD_AVAILABLE) {
+    bool free_to_take = run.state == SHARE_RECORD_AVAILABLE ||
+                        (run.state == SHARE_RECORD_ACQUIRED && canary(SHARE_LOCK_IGNORED));
+    if (my->full || !free_to_take) {
         share_runs_push(&my->out, &run);
         return;
     }
