@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // suite: timeout=240 warnings=yes
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 
@@ -57,6 +60,7 @@ public final class ShareGroups implements Rig.Scenario {
         configure();
         sharing();
         tool();
+        records();
         kinds();
         spread();
     }
@@ -223,6 +227,21 @@ public final class ShareGroups implements Rig.Scenario {
             member.poll(Duration.ofMillis(20));
             return !member.assignment().isEmpty();
         });
+    }
+
+    /** What the group left in __consumer_offsets is what Kafka's own tool reads. */
+    private void records() throws Exception {
+        Set<String> files = new TreeSet<>();
+        try (var entries = Files.walk(rig.data())) {
+            entries.map(Path::toString).filter(name -> name.matches(".*__consumer_offsets-\\d+/\\d+\\.log")).forEach(files::add);
+        }
+        String dump = Tool.plain("", Tool.DUMP_LOG, "--files", String.join(",", files), "--offsets-decoder");
+        String id = "\"groupId\":\"" + group + "\"";
+        for (int type : new int[] {10, 11, 12, 13, 14, 15}) {
+            Rig.check(dump.lines().anyMatch(line -> line.contains("\"type\":\"" + type + "\"") && line.contains(id)), "records of type " + type);
+        }
+        Rig.check(dump.lines().anyMatch(line -> line.contains(id) && line.matches(
+            ".*\"initializedTopics\":\\[\\{\"topicId\":\"[^\"]+\",\"topicName\":\"" + topic + "\",\"partitions\":\\[0\\]\\}\\].*")), "the partitions with states");
     }
 
     /** A group stays of its kind. */
