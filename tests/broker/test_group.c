@@ -19,21 +19,27 @@ static void start(struct group_config config)
 
 /* --- states --- */
 
-START_TEST(transitions_are_kafkas)
+START_TEST(events_move_a_group_as_in_kafka)
 {
-    static const bool legal[GROUP_STATES_COUNT][GROUP_STATES_COUNT] = {
-        [GROUP_EMPTY] = {[GROUP_PREPARING_REBALANCE] = true, [GROUP_DEAD] = true},
-        [GROUP_PREPARING_REBALANCE] =
-            {[GROUP_EMPTY] = true, [GROUP_COMPLETING_REBALANCE] = true, [GROUP_DEAD] = true},
-        [GROUP_COMPLETING_REBALANCE] =
-            {[GROUP_PREPARING_REBALANCE] = true, [GROUP_STABLE] = true, [GROUP_DEAD] = true},
-        [GROUP_STABLE] = {[GROUP_PREPARING_REBALANCE] = true, [GROUP_DEAD] = true},
-        [GROUP_DEAD] = {[GROUP_DEAD] = true},
+    enum { NOT = -1 };
+    static const int wanted[GROUP_STATES_COUNT][GROUP_EVENTS_COUNT] = {
+        /* unsettled, gathered, deserted, assigned, dropped */
+        [GROUP_EMPTY] = {GROUP_PREPARING_REBALANCE, NOT, NOT, NOT, GROUP_DEAD},
+        [GROUP_PREPARING_REBALANCE] = {NOT, GROUP_COMPLETING_REBALANCE, GROUP_EMPTY, NOT,
+            GROUP_DEAD},
+        [GROUP_COMPLETING_REBALANCE] = {GROUP_PREPARING_REBALANCE, NOT, NOT, GROUP_STABLE,
+            GROUP_DEAD},
+        [GROUP_STABLE] = {GROUP_PREPARING_REBALANCE, NOT, NOT, NOT, GROUP_DEAD},
+        [GROUP_DEAD] = {NOT, NOT, NOT, NOT, GROUP_DEAD},
     };
-    for (int from = 0; from < GROUP_STATES_COUNT; from++) {
-        for (int to = 0; to < GROUP_STATES_COUNT; to++)
-            ck_assert_int_eq(group_transition_legal((enum group_state)from, (enum group_state)to),
-                legal[from][to]);
+    for (int state = 0; state < GROUP_STATES_COUNT; state++) {
+        for (int event = 0; event < GROUP_EVENTS_COUNT; event++) {
+            enum group_state next = GROUP_STATES_COUNT;
+            bool happens =
+                group_event_next((enum group_state)state, (enum group_event)event, &next);
+            ck_assert_int_eq(happens, wanted[state][event] != NOT);
+            ck_assert_int_eq(next, happens ? wanted[state][event] : (int)GROUP_STATES_COUNT);
+        }
     }
     ck_assert_str_eq(group_state_name(GROUP_COMPLETING_REBALANCE), "CompletingRebalance");
 }
@@ -779,7 +785,7 @@ START_TEST(a_restored_group_goes_on_without_rebalance)
 }
 END_TEST
 
-TEST_MAIN("broker/group", transitions_are_kafkas, one_member_goes_all_the_way_round,
+TEST_MAIN("broker/group", events_move_a_group_as_in_kafka, one_member_goes_all_the_way_round,
     initial_delay_is_extended_while_members_come, initial_delay_ends_with_the_rebalance_timeout,
     dev_first_generation_takes_one_window, new_members_need_their_id_first,
     join_is_refused_when_it_cannot_be, vote_takes_the_majority_among_what_all_can_do,

@@ -14,23 +14,61 @@
 
 #include <assert.h>
 
-#define FROM(state) (1u << (state))
+#define NOWHERE GROUP_STATES_COUNT
 
-/* For each state: those it may be entered from. */
-static const unsigned group_transitions[GROUP_STATES_COUNT] = {
-    [GROUP_EMPTY] = FROM(GROUP_PREPARING_REBALANCE),
+/* What an event makes of a state; NOWHERE: it does not happen there. */
+static const enum group_state group_transitions[GROUP_STATES_COUNT][GROUP_EVENTS_COUNT] = {
+    [GROUP_EMPTY] =
+        {
+            [GROUP_EVENT_UNSETTLED] = GROUP_PREPARING_REBALANCE,
+            [GROUP_EVENT_GATHERED] = NOWHERE,
+            [GROUP_EVENT_DESERTED] = NOWHERE,
+            [GROUP_EVENT_ASSIGNED] = NOWHERE,
+            [GROUP_EVENT_DROPPED] = GROUP_DEAD,
+        },
     [GROUP_PREPARING_REBALANCE] =
-        FROM(GROUP_EMPTY) | FROM(GROUP_COMPLETING_REBALANCE) | FROM(GROUP_STABLE),
-    [GROUP_COMPLETING_REBALANCE] = FROM(GROUP_PREPARING_REBALANCE),
-    [GROUP_STABLE] = FROM(GROUP_COMPLETING_REBALANCE),
-    [GROUP_DEAD] = FROM(GROUP_EMPTY) | FROM(GROUP_PREPARING_REBALANCE) |
-                   FROM(GROUP_COMPLETING_REBALANCE) | FROM(GROUP_STABLE) | FROM(GROUP_DEAD),
+        {
+            [GROUP_EVENT_UNSETTLED] = NOWHERE, /* a rebalance is under way */
+            [GROUP_EVENT_GATHERED] = GROUP_COMPLETING_REBALANCE,
+            [GROUP_EVENT_DESERTED] = GROUP_EMPTY,
+            [GROUP_EVENT_ASSIGNED] = NOWHERE,
+            [GROUP_EVENT_DROPPED] = GROUP_DEAD,
+        },
+    [GROUP_COMPLETING_REBALANCE] =
+        {
+            [GROUP_EVENT_UNSETTLED] = GROUP_PREPARING_REBALANCE,
+            [GROUP_EVENT_GATHERED] = NOWHERE,
+            [GROUP_EVENT_DESERTED] = NOWHERE, /* the last one's going unsettles first */
+            [GROUP_EVENT_ASSIGNED] = GROUP_STABLE,
+            [GROUP_EVENT_DROPPED] = GROUP_DEAD,
+        },
+    [GROUP_STABLE] =
+        {
+            [GROUP_EVENT_UNSETTLED] = GROUP_PREPARING_REBALANCE,
+            [GROUP_EVENT_GATHERED] = NOWHERE,
+            [GROUP_EVENT_DESERTED] = NOWHERE,
+            [GROUP_EVENT_ASSIGNED] = NOWHERE,
+            [GROUP_EVENT_DROPPED] = GROUP_DEAD,
+        },
+    [GROUP_DEAD] =
+        {
+            [GROUP_EVENT_UNSETTLED] = NOWHERE,
+            [GROUP_EVENT_GATHERED] = NOWHERE,
+            [GROUP_EVENT_DESERTED] = NOWHERE,
+            [GROUP_EVENT_ASSIGNED] = NOWHERE,
+            [GROUP_EVENT_DROPPED] = GROUP_DEAD,
+        },
 };
 
-bool group_transition_legal(enum group_state from, enum group_state to)
+bool group_event_next(enum group_state state, enum group_event event, enum group_state *ret_next)
 {
-    assert(from < GROUP_STATES_COUNT && to < GROUP_STATES_COUNT);
-    return (group_transitions[to] & FROM(from)) != 0;
+    assert(state < GROUP_STATES_COUNT && event < GROUP_EVENTS_COUNT);
+    enum group_state next = group_transitions[state][event];
+    if (next == NOWHERE)
+        return false;
+    if (ret_next != NULL)
+        *ret_next = next;
+    return true;
 }
 
 const char *group_state_name(enum group_state state)
@@ -46,9 +84,11 @@ const char *group_state_name(enum group_state state)
     return names[state];
 }
 
-void group_set_state(struct group *group, enum group_state state)
+void group_happen(struct group *group, enum group_event event)
 {
-    assert(group_transition_legal(group->state, state));
+    enum group_state state = GROUP_DEAD;
+    bool happens = group_event_next(group->state, event, &state);
+    assert(happens);
     assert(state != GROUP_EMPTY || group->members_count == 0);
     assert(
         (state != GROUP_STABLE && state != GROUP_COMPLETING_REBALANCE) || group->members_count > 0);
@@ -80,7 +120,7 @@ void group_free(struct group *group, enum group_error error)
 {
     if (group == NULL)
         return;
-    group_set_state(group, GROUP_DEAD);
+    group_happen(group, GROUP_EVENT_DROPPED);
     timer_stop(&group->timer);
     struct group_member *member, *following;
     list_for_each_entry_safe (member, following, &group->members, link)
@@ -101,7 +141,7 @@ void group_free(struct group *group, enum group_error error)
 void group_kill(struct group *group)
 {
     assert(group->state == GROUP_EMPTY && group->members_count == 0);
-    group_set_state(group, GROUP_DEAD);
+    group_happen(group, GROUP_EVENT_DROPPED);
 }
 
 struct group_member *group_member(const struct group *group, struct slice id)

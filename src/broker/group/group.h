@@ -29,6 +29,16 @@ enum group_state {
     GROUP_STATES_COUNT,
 };
 
+/* What moves a group from state to state; group.c has the table. */
+enum group_event {
+    GROUP_EVENT_UNSETTLED, /* a member came, went or changed, or the log refused an assignment */
+    GROUP_EVENT_GATHERED,  /* all members have joined, or time is up and some have */
+    GROUP_EVENT_DESERTED,  /* nobody is left */
+    GROUP_EVENT_ASSIGNED,  /* the leader's assignment is on the log */
+    GROUP_EVENT_DROPPED,
+    GROUP_EVENTS_COUNT,
+};
+
 /* Conditions of everything about groups; api maps them to error codes in one switch. */
 enum group_error {
     GROUP_OK = 0,
@@ -239,7 +249,8 @@ void group_restore_end(struct group *group);
 /* --- questions --- */
 const char *group_state_name(enum group_state state);
 bool group_session_valid(const struct group_config *config, int32_t session_timeout_ms);
-bool group_transition_legal(enum group_state from, enum group_state to);
+/* Whether the event happens in this state, and what it makes of it. */
+bool group_event_next(enum group_state state, enum group_event event, enum group_state *ret_next);
 struct group_member *group_member(const struct group *group, struct slice id); /* not pending */
 /* The metadata the member gave for the group's protocol; empty when it has none. */
 struct slice group_member_metadata(const struct group_member *member, struct slice protocol);

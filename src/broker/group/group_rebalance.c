@@ -74,8 +74,7 @@ void group_remove_member(struct group *group, struct group_member *member, enum 
 void group_evict(struct group *group, struct group_member *member, enum group_error error,
     const char *why, struct slice client_why)
 {
-    bool starts =
-        !member->pending && group_transition_legal(group->state, GROUP_PREPARING_REBALANCE);
+    bool starts = !member->pending && group_event_next(group->state, GROUP_EVENT_UNSETTLED, NULL);
     if (starts)
         group_rebalance(group, member, why, client_why);
     else
@@ -256,7 +255,7 @@ static bool group_extend_initial(struct group *group)
 void group_rebalance(
     struct group *group, const struct group_member *cause, const char *why, struct slice client_why)
 {
-    if (!group_transition_legal(group->state, GROUP_PREPARING_REBALANCE))
+    if (!group_event_next(group->state, GROUP_EVENT_UNSETTLED, NULL))
         return;
     log_info("group.rebalance",
         "group=%s generation=%" PRId32
@@ -270,7 +269,7 @@ void group_rebalance(
         group_fail_syncs(group, GROUP_E_REBALANCING);
     group_clear_sync_pending(group);
     bool was_empty = group->state == GROUP_EMPTY;
-    group_set_state(group, GROUP_PREPARING_REBALANCE);
+    group_happen(group, GROUP_EVENT_UNSETTLED);
     group->initial = group->storing = false;
     if (was_empty)
         group_start_initial(group);
@@ -313,7 +312,7 @@ static void group_become_empty(struct group *group)
 {
     group->generation++;
     slice_drop(&group->protocol);
-    group_set_state(group, GROUP_EMPTY);
+    group_happen(group, GROUP_EVENT_DESERTED);
     timer_stop(&group->timer);
     log_info(
         "group.empty", "group=%s generation=%" PRId32, log_quote(group->id).str, group->generation);
@@ -329,7 +328,7 @@ static void group_open_generation(struct group *group)
     group->generation++;
     slice_drop(&group->protocol);
     group->protocol = protocol;
-    group_set_state(group, GROUP_COMPLETING_REBALANCE);
+    group_happen(group, GROUP_EVENT_GATHERED);
     log_info("group.generation",
         "group=%s generation=%" PRId32 " members=%zu leader=%s protocol=%s",
         log_quote(group->id).str, group->generation, group->members_count,
@@ -459,7 +458,7 @@ static void group_on_assignment_stored(struct group *group, enum group_error err
         group_assignment_failed(group, error);
         return;
     }
-    group_set_state(group, GROUP_STABLE);
+    group_happen(group, GROUP_EVENT_ASSIGNED);
     log_info("group.stable", "group=%s generation=%" PRId32 " members=%zu",
         log_quote(group->id).str, group->generation, group->members_count);
     struct group_member *member;

@@ -12,7 +12,8 @@ enum group_store_kind {
     GROUP_STORE_REPLACED,   /* a static member came back under a new id */
 };
 
-void group_set_state(struct group *group, enum group_state state);
+/* The event has to happen in the group's state. */
+void group_happen(struct group *group, enum group_event event);
 /* What of `group` is to be on the log; the rest happens in group_on_stored. */
 enum group_error group_store_begin(
     struct group *group, enum group_store_kind kind, const struct group_member *member);
