@@ -79,5 +79,10 @@ void loop_stop(struct loop *loop); /* any thread */
 unsigned loop_index(const struct loop *loop);
 struct env *loop_env(const struct loop *loop);
 int64_t loop_now_ms(const struct loop *loop); /* monotonic, cached once a turn; own loop */
-struct loop *loop_current(void);              /* the loop whose thread this is, or NULL */
+/* Its time has come, though it has not fired yet. */
+static inline bool timer_is_due(const struct timer *timer)
+{
+    return timer_running(timer) && timer->deadline_ms <= loop_now_ms(timer->loop);
+}
+struct loop *loop_current(void); /* the loop whose thread this is, or NULL */
 void loop_assert_owner(const struct loop *loop);

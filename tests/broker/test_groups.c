@@ -675,6 +675,21 @@ START_TEST(nothing_stays_of_a_group_that_nobody_joined)
 }
 END_TEST
 
+START_TEST(whose_session_is_over_does_not_keep_a_group)
+{
+    start();
+    struct member member = {.conn_id = 1};
+    member_stabilize(&member, "g");
+    fake_loop_pass(9999);
+    ck_assert_int_eq(delete_group("g"), GROUP_E_NON_EMPTY);
+    fake_loop_pass(1); /* the timer is due, and the request comes first */
+    ck_assert_int_eq(delete_group("g"), GROUP_OK);
+    fake_loop_advance(1);
+    ck_assert_ptr_null(entry_of("g"));
+    groups_world_end();
+}
+END_TEST
+
 TEST_MAIN("broker/groups", compressed_batches_are_read, transactions_count_from_their_marker_on,
     a_commit_is_seen_once_it_is_on_the_log, a_failed_commit_changes_nothing, who_is_refused,
     long_metadata_is_refused_alone, a_restart_changes_nothing, what_was_deleted_stays_deleted,
@@ -684,4 +699,4 @@ TEST_MAIN("broker/groups", compressed_batches_are_read, transactions_count_from_
     a_member_moves_to_its_new_connection, live_groups_are_not_deleted,
     offsets_of_subscribed_topics_stay, a_group_outlives_its_last_offset, offsets_expire,
     a_retention_of_its_own, a_deleted_topic_takes_its_offsets_along,
-    nothing_stays_of_a_group_that_nobody_joined)
+    nothing_stays_of_a_group_that_nobody_joined, whose_session_is_over_does_not_keep_a_group)

@@ -89,6 +89,11 @@ void fake_loop_turn(void)
     }
 }
 
+void fake_loop_pass(int64_t ms)
+{
+    fake.now_ms += ms;
+}
+
 void fake_loop_advance(int64_t ms)
 {
     int64_t end_ms = fake.now_ms + ms;

@@ -7,6 +7,8 @@
 struct loop *fake_loop_start(void);
 /* Runs what is posted and every timer that comes due within the time, in order. */
 void fake_loop_advance(int64_t ms);
+/* Time passes and no timer fires yet: the loop is busy. */
+void fake_loop_pass(int64_t ms);
 /* Runs what is posted. */
 void fake_loop_turn(void);
 /* 0 when all is stopped; call it at the end of a test. */

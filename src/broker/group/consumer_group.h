@@ -241,6 +241,9 @@ void consumer_member_encode(const struct consumer_member *member,
     const struct consumer_parts *parts, struct buffer *buffer);
 
 /* --- events --- */
+/* A member whose session is over by now goes, though its timer has not fired yet. False: there is
+ * none. The group may be gone or a classic one afterwards. */
+bool consumer_group_expire_one(struct consumer_group *group);
 void consumer_member_disconnect(struct consumer_member *member);
 
 /* There is more, or less, to be assigned than before: a new epoch, and a target for it. */

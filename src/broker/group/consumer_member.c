@@ -210,6 +210,19 @@ static void consumer_member_on_session(struct timer *timer)
     group->hooks->changed(group->ctx, group);
 }
 
+bool consumer_group_expire_one(struct consumer_group *group)
+{
+    struct consumer_member *member;
+    list_for_each_entry (member, &group->members, link) {
+        if (!timer_is_due(&member->session))
+            continue;
+        timer_stop(&member->session);
+        consumer_member_on_session(&member->session);
+        return true;
+    }
+    return false;
+}
+
 void consumer_session_start(struct consumer_member *member, int32_t session_ms)
 {
     timer_start(&member->session, member->group->loop, session_ms, consumer_member_on_session);

@@ -225,6 +225,8 @@ enum group_error group_may_commit_in_txn(
     struct group *group, struct slice member_id, struct slice instance_id, int32_t generation);
 
 /* --- events --- */
+/* Members whose session is over by now go, though their timers have not fired yet. */
+void group_expire(struct group *group);
 void group_store_done(struct group_store *store, enum group_error error);
 /* The member's connection closed. */
 void group_member_disconnect(struct group_member *member);

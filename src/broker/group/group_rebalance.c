@@ -157,6 +157,17 @@ static void group_member_on_timer(struct timer *timer)
         member->disconnected ? "connection-closed" : "session-expired", SLICE_NULL);
 }
 
+void group_expire(struct group *group)
+{
+    struct group_member *member, *following;
+    list_for_each_entry_safe (member, following, &group->members, link) {
+        if (!timer_is_due(&member->timer))
+            continue;
+        timer_stop(&member->timer);
+        group_member_on_timer(&member->timer);
+    }
+}
+
 void group_start_timer(struct group_member *member, int64_t delay_ms)
 {
     if (!member->disconnected)

@@ -166,9 +166,20 @@ static void groups_write_tombstone(void *ctx, const struct group_offset *offset)
         tombstones->write, tombstones->group, offset->topic, offset->partition);
 }
 
-void groups_delete(struct groups_shard *shard, struct slice group, struct groups_deletion *deletion)
+/* A timer fires when the loop comes to it; who asks is told the truth of now. */
+static struct groups_entry *groups_find_living(struct groups_shard *shard, struct slice group)
 {
     struct groups_entry *entry = groups_find(shard, group);
+    if (entry != NULL && entry->consumer == NULL)
+        group_expire(entry->group);
+    while (entry != NULL && entry->consumer != NULL && consumer_group_expire_one(entry->consumer))
+        entry = groups_find(shard, group);
+    return groups_find(shard, group);
+}
+
+void groups_delete(struct groups_shard *shard, struct slice group, struct groups_deletion *deletion)
+{
+    struct groups_entry *entry = groups_find_living(shard, group);
     enum group_error error = GROUP_OK;
     if (entry == NULL)
         error = GROUP_E_NOT_FOUND;
