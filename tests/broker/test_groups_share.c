@@ -239,6 +239,60 @@ START_TEST(a_deletion_goes_on_after_a_restart)
 }
 END_TEST
 
+struct changing {
+    struct groups_share_change change;
+    struct groups_share_item item;
+    bool over;
+    enum group_error error;
+};
+
+static void changing_on_done(struct groups_share_change *change, enum group_error error)
+{
+    struct changing *changing = container_of(change, struct changing, change);
+    changing->over = true;
+    changing->error = error == GROUP_OK ? changing->item.error : error;
+}
+
+static void changing_start(struct changing *changing, const char *group, bool alter)
+{
+    struct topic *topic = image_topic(NULL, SLICE_LIT("orders"));
+    *changing = (struct changing){.item = {.topic = topic->id, .name = SLICE_LIT("orders")},
+        .change = {.items_count = 1, .done = changing_on_done}};
+    changing->change.items = &changing->item;
+    (alter ? groups_share_alter : groups_share_delete_topics)(
+        shard_of(group), slice_from_str(group), &changing->change);
+    fake_loop_advance(0);
+}
+
+START_TEST(a_change_says_what_failed)
+{
+    start();
+    struct beat first = {.answered = false};
+    struct changing changing;
+    beat_well(&first, "g", "a", 0);
+    changing_start(&changing, "g", false);
+    ck_assert_int_eq(changing.error, GROUP_E_NON_EMPTY);
+    beat_well(&first, "g", "a", -1);
+    groups_world_fail_states(true);
+    changing_start(&changing, "g", true);
+    ck_assert(changing.over);
+    ck_assert_int_eq(changing.error, GROUP_E_UNAVAILABLE);
+    changing_start(&changing, "g", false);
+    ck_assert(changing.over);
+    ck_assert_int_eq(changing.error, GROUP_E_UNAVAILABLE);
+    changing_start(&changing, "g", true); /* while it is being forgotten */
+    ck_assert_int_eq(changing.error, GROUP_E_UNAVAILABLE);
+    groups_world_fail_states(false);
+    changing_start(&changing, "g", false);
+    ck_assert_int_eq(changing.error, GROUP_OK);
+    ck_assert_uint_eq(share_of("g")->names.count, 0);
+    changing_start(&changing, "g", true);
+    ck_assert_int_eq(changing.error, GROUP_OK);
+    ck_assert_uint_eq(share_of("g")->initialized.count, 1);
+    groups_world_end();
+}
+END_TEST
+
 START_TEST(a_silent_member_goes)
 {
     start();
@@ -373,4 +427,4 @@ END_TEST
 
 TEST_MAIN("broker/groups_share", a_join_waits_for_the_states, what_failed_is_tried_again,
     a_restart_goes_on, a_deletion_takes_the_states_along, a_deletion_goes_on_after_a_restart,
-    a_silent_member_goes, whatever_happens_it_settles)
+    a_change_says_what_failed, a_silent_member_goes, whatever_happens_it_settles)

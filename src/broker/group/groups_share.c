@@ -85,6 +85,17 @@ static void groups_share_change_end(struct groups_entry *entry, enum group_error
         change->done(change, error);
 }
 
+/* What could not be removed yet is the answer of those who asked for it. */
+static void groups_share_change_fail(struct share_group *share, enum group_error error)
+{
+    struct groups_share_change *change = share->change;
+    for (int32_t i = 0; change != NULL && i < change->items_count; i++) {
+        struct groups_share_item *item = &change->items[i];
+        if (item->error == GROUP_OK && share_topics_contain(&share->deleting, item->topic))
+            item->error = error;
+    }
+}
+
 static void groups_share_finish(struct groups_share_work *work, bool moved)
 {
     struct groups_entry *entry = work->entry;
@@ -96,8 +107,11 @@ static void groups_share_finish(struct groups_share_work *work, bool moved)
         log_warn("share.states.failed", "group=%s what=%s error=%d", log_quote(work->group).str,
             work->kind == SHARE_STATE_DELETE ? "delete" : "initialize", (int)work->error);
     }
+    share->delete_failed = work->kind == SHARE_STATE_DELETE && work->error != GROUP_OK;
     if (work->kind == SHARE_STATE_DELETE)
         share_group_forget_deleted(consumer);
+    if (share->delete_failed)
+        groups_share_change_fail(share, work->error);
     if (moved && work->kind == SHARE_STATE_INITIALIZE) {
         consumer->dirty |= CONSUMER_DIRTY_STATES;
         if (share->change == NULL)
@@ -234,7 +248,8 @@ void groups_share_next(struct groups_entry *entry)
     share_group_find_new(consumer);
     if (loop_now_ms(consumer->loop) < share->retry_ms)
         return;
-    bool doomed = share->doomed.count > 0;
+    bool doomed =
+        share->doomed.count > 0 && (!share->delete_failed || share->initializing.count == 0);
     const struct consumer_parts *parts = doomed ? &share->doomed : &share->initializing;
     if (parts->count == 0)
         return;
@@ -288,6 +303,7 @@ void groups_share_delete(struct groups_entry *entry, struct groups_deletion *del
         return;
     }
     share->retry_ms = 0;
+    share->delete_failed = false;
     share->deletion = deletion;
     groups_share_next(entry);
 }
@@ -405,6 +421,7 @@ void groups_share_delete_topics(
         return;
     }
     share->retry_ms = 0;
+    share->delete_failed = false;
     share->change = change;
     groups_share_next(entry);
 }

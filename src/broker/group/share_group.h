@@ -36,6 +36,7 @@ struct share_group {
     struct groups_deletion *deletion; /* the group goes when its states are gone; NULL: it stays */
     struct list_link waiting;         /* struct groups_consumer_call: joins */
     int64_t retry_ms;                 /* what failed is not tried before this; loop time */
+    bool delete_failed;               /* the last work: what is to be made goes before it */
 };
 
 struct share_group *share_group_new(void);
