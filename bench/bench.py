@@ -3,6 +3,7 @@
 """Measures the built broker against the floors of this machine and prints one table. Called by script/bench."""
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -112,11 +113,14 @@ def start_rows(runner, count):
 def memory_rows(runner, repeats, seconds):
     samples = [memory.under_load(runner, seconds) for _ in range(repeats)]
     return [
-        Row("memory-idle", "resident memory, idle", "MB", {"odradek": [idle for idle, _, _ in samples]}),
+        Row("memory-idle", "resident memory, idle, with a topic of 16 partitions that was used", "MB",
+            {"odradek": [sample["idle"] for sample in samples]}),
         Row("memory-peak", "resident memory, peak, 100 producers and 100 consumers", "MB",
-            {"odradek": [peak for _, peak, _ in samples]}, memory.BUDGET_MB),
+            {"odradek": [sample["peak"] for sample in samples]}, memory.BUDGET_MB),
         Row("memory-after", "resident memory 5 s after they have left, in multiples of idle", "times",
-            {"odradek": [after / idle for idle, _, after in samples]}, 1.2),
+            {"odradek": [sample["after"] / sample["idle"] for sample in samples]}, 1.2),
+        Row("memory-after-fresh", "the same in multiples of a fresh broker without topics", "times",
+            {"odradek": [sample["after"] / sample["fresh"] for sample in samples]}),
     ]
 
 
@@ -131,15 +135,16 @@ def loops_rows(runner, repeats):
     return [Row(name, title, "times", {"odradek": factors}, 1.7, most=False) for name, title, factors in loops.factors(runner, repeats)]
 
 
-def client_rows(runner, repeats, with_kafka):
-    for name, title, values in clients.throughput(runner, repeats, with_kafka):
-        yield Row(name, title, "MB/s", values, most=False, against=1.0 if with_kafka else 0.0)
+def client_rows(runner, repeats, kafka):
+    for name, title, values in clients.throughput(runner, repeats, kafka):
+        yield Row(name, title, "MB/s", values, most=False, against=1.0 if kafka else 0.0)
 
 
-def join_row(runner, build, count, with_kafka):
-    values = {"odradek": runner.join_samples(build, "odradek", count)}
-    if with_kafka:
-        values["kafka"] = runner.join_samples(build, "kafka", min(count, 3))
+def join_row(runner, build, count, kafka):
+    with runner.servers.running("odradek") as server:
+        values = {"odradek": runner.join_samples(build, "odradek", server, count)}
+    if kafka:
+        values["kafka"] = runner.join_samples(build, "kafka", kafka, min(count, 3))
     return Row("join", "librdkafka group: creation to first record", "ms", values, 200)
 
 
@@ -175,14 +180,13 @@ def wanted(options, name, short=True):
     return short or not options.short
 
 
-def run_cases(options, runner, seconds):
-    """Yields rows as they are measured."""
-    repeats = options.repeats or (3 if options.short else 5)
+def floor_rows(options, runner, repeats, seconds):
+    """Yields rows as they are measured: what needs no Apache Kafka beside it."""
     if wanted(options, "start") or wanted(options, "idle-rss") or wanted(options, "binary"):
         yield from start_rows(runner, 5 if options.short else 9)
     for case in CASES:
-        if wanted(options, case.name, case.short):
-            yield from case_rows(case, runner.measure(case, repeats, options.kafka))
+        if wanted(options, case.name, case.short) and not (options.kafka and case.compared()):
+            yield from case_rows(case, runner.measure(case, repeats))
     if wanted(options, "memory", short=False):
         yield from memory_rows(runner, min(repeats, 3), seconds)
     for count in sorted(scale.LIMITS):
@@ -190,10 +194,31 @@ def run_cases(options, runner, seconds):
             yield from scale_rows(runner, count)
     if wanted(options, "loops", short=False):
         yield from loops_rows(runner, repeats)
+
+
+def peer_rows(options, runner, repeats, kafka):
+    """The same, of what is compared with Apache Kafka where that is asked for. It runs from here to the end, and idles while the
+    broker is measured: starting it for each run would take longer than all of them."""
+    for case in CASES:
+        if kafka and case.compared() and wanted(options, case.name, case.short):
+            yield from case_rows(case, runner.measure(case, repeats, kafka))
     if wanted(options, "clients", short=False):
-        yield from client_rows(runner, min(repeats, 3), options.kafka)
+        yield from client_rows(runner, min(repeats, 2), kafka)
     if wanted(options, "join"):
-        yield join_row(runner, options.build, 5 if options.short else 9, options.kafka)
+        yield join_row(runner, options.build, 5 if options.short or kafka else 9, kafka)
+
+
+def needs_kafka(options):
+    names = [case.name for case in CASES if case.compared()] + ["clients", "join"]
+    return options.kafka and any(wanted(options, name) for name in names)
+
+
+def run_cases(options, runner, seconds):
+    repeats = options.repeats or (3 if options.short or options.kafka else 5)
+    yield from floor_rows(options, runner, repeats, seconds)
+    with contextlib.ExitStack() as stack:
+        kafka = stack.enter_context(runner.servers.running("kafka")) if needs_kafka(options) else None
+        yield from peer_rows(options, runner, repeats, kafka)
 
 
 def save(path, rows, runner, about):
@@ -264,7 +289,7 @@ def main():
         about = {**machine.describe(TOP, scratch), "loopback": loopback.enter()}
         print("# " + ", ".join(f"{key}: {value}" for key, value in about.items()), flush=True)
         machine.warm_memory(2048 if options.short else 6144)
-        seconds = options.seconds or (2 if options.short else 4)
+        seconds = options.seconds or (2 if options.short or options.kafka else 4)
         servers = Servers(options.build, scratch, options.override)
         runner = Runner(options.build, servers, seconds, 1024 if options.short else 2048)
         rows = []

@@ -2,7 +2,8 @@
 // Consumers drain the topic: each connection has one Fetch v11 in flight over all partitions and
 // keeps its own offsets, so n connections are a fan-out of n. With `rewind` a consumer that has
 // read everything begins again, so a log in the page cache serves a run of any length; without it
-// consumers that reach the end wait there for more.
+// consumers that reach the end wait there for more. A `lean` consumer has the kernel drop what
+// follows the first batch's header, so that the generator does not use up the machine.
 // Failure modes: an error code, a short answer or a lost connection ends the program.
 #include "mode.h"
 
@@ -17,15 +18,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #define FETCH_EVENTS_MAX  64
 #define FETCH_MAX_WAIT_MS 500
+#define FETCH_HEAD_SIZE   256u // of an answer for one partition, with its first batch's header
 
 struct fetch_consumer {
     struct net_conn net;
     struct frame_buffer request;
     int64_t *offsets;
     uint64_t started_ns;
+    uint8_t head[FETCH_HEAD_SIZE]; // lean: the start of the answer
+    size_t received;               // lean: of the answer, size field included
 };
 
 struct fetch_worker {
@@ -81,7 +86,9 @@ static bool fetch_partition_take(struct frame_reader *reader, const struct optio
     frame_skip(reader, 16u * frame_get_count(reader, false)); // aborted transactions
     frame_skip(reader, 4);                                    // preferred replica
     size = frame_get_i32(reader);
-    if (size > 0) {
+    if (size > 0 && options->lean) {
+        frame_scan_alike(reader->pos, (size_t)size, &offsets[index], inout_records, inout_bytes);
+    } else if (size > 0) {
         const uint8_t *records = reader->pos;
         frame_skip(reader, (size_t)size);
         if (reader->ok)
@@ -140,6 +147,52 @@ static void fetch_consumer_take(
         histogram_add(&worker->latency, clock_now_ns() - consumer->started_ns);
 }
 
+// Bytes wanted of the answer so far: its head, or all of it.
+static size_t fetch_lean_size(const struct fetch_consumer *consumer)
+{
+    struct frame_reader reader = frame_reader_of(consumer->head, 4);
+
+    return consumer->received < 4 ? FETCH_HEAD_SIZE : (size_t)frame_get_i32(&reader) + 4u;
+}
+
+// Receives once; true when the answer is whole.
+static bool fetch_lean_receive(struct fetch_worker *worker, struct fetch_consumer *consumer)
+{
+    bool in_head = consumer->received < FETCH_HEAD_SIZE;
+    size_t end = fetch_lean_size(consumer);
+    uint8_t *into = in_head ? consumer->head + consumer->received : NULL;
+    ssize_t size;
+
+    if (in_head && end > FETCH_HEAD_SIZE)
+        end = FETCH_HEAD_SIZE;
+    size = recv(
+        consumer->net.fd, into, end - consumer->received, MSG_DONTWAIT | (in_head ? 0 : MSG_TRUNC));
+    if (size == 0 || (size < 0 && errno != EAGAIN))
+        net_die("receive", size == 0 ? "the connection was closed" : strerror(errno));
+    if (size < 0)
+        return false;
+    consumer->received += (size_t)size;
+    atomic_fetch_add_explicit(&worker->measure->bytes_in, (uint64_t)size, memory_order_relaxed);
+    return consumer->received >= 4 && consumer->received == fetch_lean_size(consumer);
+}
+
+static void fetch_lean_on_event(struct fetch_worker *worker, struct fetch_consumer *consumer)
+{
+    size_t before;
+
+    do {
+        before = consumer->received;
+        if (fetch_lean_receive(worker, consumer)) {
+            size_t size =
+                consumer->received < FETCH_HEAD_SIZE ? consumer->received : FETCH_HEAD_SIZE;
+            consumer->received = 0;
+            fetch_consumer_take(worker, consumer, consumer->head + 4, size - 4u);
+            fetch_consumer_ask(worker, consumer);
+            return;
+        }
+    } while (consumer->received > before);
+}
+
 static void fetch_consumer_on_event(struct fetch_worker *worker, struct fetch_consumer *consumer)
 {
     int received = net_must(net_conn_fill(&consumer->net), "receive");
@@ -163,7 +216,8 @@ static void *fetch_worker_run(void *argument)
     while (!atomic_load_explicit(&worker->measure->stop, memory_order_relaxed)) {
         int count = epoll_wait(worker->epoll_fd, events, FETCH_EVENTS_MAX, 100);
         for (int i = 0; i < count; i++)
-            fetch_consumer_on_event(worker, events[i].data.ptr);
+            worker->options->lean ? fetch_lean_on_event(worker, events[i].data.ptr)
+                                  : fetch_consumer_on_event(worker, events[i].data.ptr);
     }
     return NULL;
 }
@@ -217,6 +271,8 @@ void fetch_mode(const struct options *options)
     struct measure_result result;
 
     assert(workers != NULL && first_offsets != NULL);
+    if (options->lean && options->partitions != 1)
+        net_die("fetch", "lean consumers read one partition");
     if (!options->floor)
         topic_offsets(options, options->tail, first_offsets);
     for (unsigned i = 0; i < options->threads; i++)

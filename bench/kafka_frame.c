@@ -305,3 +305,24 @@ void frame_scan_batches(const uint8_t *records, size_t size, int64_t *ret_next_o
         size -= batch_size;
     }
 }
+
+void frame_scan_alike(const uint8_t *records, size_t size, int64_t *ret_next_offset,
+    uint64_t *inout_records, uint64_t *inout_bytes)
+{
+    int64_t base_offset = 0, next = -1;
+    uint64_t first_records = 0, first_bytes = 0;
+    struct frame_reader reader = frame_reader_of(records, FRAME_BATCH_HEAD_SIZE);
+    size_t batch_size, count;
+
+    if (size < FRAME_BATCH_HEAD_SIZE)
+        return;
+    base_offset = frame_get_i64(&reader);
+    batch_size = (size_t)frame_get_i32(&reader) + 12u;
+    if (batch_size < FRAME_BATCH_HEAD_SIZE || batch_size > size)
+        return;
+    frame_scan_batches(records, batch_size, &next, &first_records, &first_bytes);
+    count = size / batch_size; // the last one may be cut
+    *ret_next_offset = base_offset + (int64_t)count * (next - base_offset);
+    *inout_records += count * first_records;
+    *inout_bytes += count * batch_size;
+}

@@ -81,3 +81,7 @@ uint32_t frame_get_count(struct frame_reader *reader, bool flexible);
 // last whole batch (untouched when there is none) and adds records and batch bytes.
 void frame_scan_batches(const uint8_t *records, size_t size, int64_t *ret_next_offset,
     uint64_t *inout_records, uint64_t *inout_bytes);
+// The same where all batches are as large as the first and have as many records, and of the records
+// only FRAME_BATCH_HEAD_SIZE bytes need be there.
+void frame_scan_alike(const uint8_t *records, size_t size, int64_t *ret_next_offset,
+    uint64_t *inout_records, uint64_t *inout_bytes);

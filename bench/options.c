@@ -41,6 +41,7 @@ static const struct option_entry {
     {"create", OPTION_FLAG, offsetof(struct options, create)},
     {"tail", OPTION_FLAG, offsetof(struct options, tail)},
     {"rewind", OPTION_FLAG, offsetof(struct options, rewind)},
+    {"lean", OPTION_FLAG, offsetof(struct options, lean)},
     {"floor", OPTION_FLAG, offsetof(struct options, floor)},
 };
 

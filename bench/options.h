@@ -29,7 +29,8 @@ struct options {
     bool create;            // create the topic first
     bool tail;              // fetch from the end rather than from the beginning
     bool rewind;            // fetch: begin again at the end of the log
-    bool floor;             // the peer is a floor program: count bytes, decode nothing
+    bool lean;  // fetch: one partition of like batches, of which only the first is looked at
+    bool floor; // the peer is a floor program: count bytes, decode nothing
 };
 
 // Parses argv[1..] (mode word already taken by the caller at argv[0]); exits with usage on errors.

@@ -66,17 +66,18 @@ def once(runner, server, client, command, environment):
     return result
 
 
-def throughput(runner, repeats, with_kafka):
-    """(name, title, {subject: [MB/s]}) for each client and direction; the two brokers take turns."""
-    subjects = ["odradek", "kafka"] if with_kafka else ["odradek"]
+def throughput(runner, repeats, kafka=None):
+    """(name, title, {subject: [MB/s]}) for each client and direction; the two brokers take turns. `kafka`: a running server."""
+    if kafka is not None:
+        for client, (command, environment) in list(commands(runner.build).items())[:1]:
+            once(runner, kafka, client, command, environment)  # makes the topic of group offsets, too
     for client, (command, environment) in commands(runner.build).items():
-        values = {subject: [] for subject in subjects}
+        values = {"odradek": [], **({"kafka": []} if kafka is not None else {})}
         for _ in range(repeats):
-            for subject in subjects:
-                with runner.servers.running(subject) as server:
-                    if subject == "kafka":
-                        once(runner, server, client, command, environment)  # the JVM warms up
-                    values[subject].append(once(runner, server, client, command, environment))
+            with runner.servers.running("odradek") as server:
+                values["odradek"].append(once(runner, server, client, command, environment))
+            if kafka is not None:
+                values["kafka"].append(once(runner, kafka, client, command, environment))
         for way in ("produce", "consume"):
             yield (f"client-{client}-{way}", f"{client}: {way}, its own throughput",
                    {subject: [result[way] for result in runs] for subject, runs in values.items()})

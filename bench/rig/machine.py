@@ -6,8 +6,12 @@ import os
 import platform
 import shutil
 import subprocess
+import statistics
 import tempfile
+import time
 
+SYNCS = 400
+SYNC_SIZE = 1100  # bytes: a batch of one record of 1 KiB
 WARM_STEP = 1 << 20
 
 
@@ -62,3 +66,15 @@ def stripped_size(binary):
         if output_of("strip", copy) == "?":
             return os.path.getsize(binary)
         return os.path.getsize(copy)
+
+
+def sync_us(folder):
+    """Microseconds that an append of one small batch and a sync of it take, one after the other."""
+    batch, times = b"\1" * SYNC_SIZE, []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(SYNCS):
+            begun = time.perf_counter_ns()
+            os.write(file.fileno(), batch)
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter_ns() - begun) / 1000)
+    return {"p50": statistics.median(times), "p99": statistics.quantiles(times, n=100)[98]}
