@@ -185,7 +185,9 @@ def floor_rows(options, runner, repeats, seconds):
     if wanted(options, "start") or wanted(options, "idle-rss") or wanted(options, "binary"):
         yield from start_rows(runner, 5 if options.short else 9)
     for case in CASES:
-        if wanted(options, case.name, case.short) and not (options.kafka and case.compared()):
+        if options.kafka and (case.compared() or (case.extra and not options.only)):
+            continue
+        if wanted(options, case.name, case.short):
             yield from case_rows(case, runner.measure(case, repeats))
     if wanted(options, "memory", short=False):
         yield from memory_rows(runner, min(repeats, 3), seconds)
@@ -254,7 +256,7 @@ def command_line():
 
 def write_page(rows, about, commands, factor):
     page.write(os.path.join(TOP, "docs", "performance.md"), page.text(rows, about, commands, factor))
-    for name, picture in (("performance.svg", chart.chart([row for row in rows if row.ratios], median)),
+    for name, picture in (("performance.svg", chart.chart([row for row in rows if row.ratios and not row.above], median)),
                           ("performance-kafka.svg", chart.times([row for row in rows if row.times_better()]))):
         with open(os.path.join(TOP, "docs", name), "w", encoding="utf-8") as out:
             out.write(picture)

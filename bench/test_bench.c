@@ -66,6 +66,24 @@ START_TEST(batches_are_scanned)
 }
 END_TEST
 
+// Of three like batches and a part of a fourth only the first header is there.
+START_TEST(like_batches_are_counted_by_the_first)
+{
+    struct frame_buffer buffer = {0};
+    uint32_t count = frame_put_batch(&buffer, 16384, 100);
+    int64_t next_offset = -5;
+    uint64_t records = 0, bytes = 0;
+
+    frame_scan_alike(buffer.data, buffer.size - 1u, &next_offset, &records, &bytes);
+    ck_assert_int_eq(next_offset, -5);
+    frame_scan_alike(buffer.data, 3u * buffer.size + 100u, &next_offset, &records, &bytes);
+    ck_assert_int_eq(next_offset, 3 * (int64_t)count);
+    ck_assert_uint_eq(records, 3u * count);
+    ck_assert_uint_eq(bytes, 3u * buffer.size);
+    frame_buffer_deinit(&buffer);
+}
+END_TEST
+
 START_TEST(percentiles_are_close)
 {
     static struct histogram histogram, other;
@@ -82,4 +100,5 @@ START_TEST(percentiles_are_close)
 }
 END_TEST
 
-TEST_MAIN("bench", crc_known_answers, varints_come_back, batches_are_scanned, percentiles_are_close)
+TEST_MAIN("bench", crc_known_answers, varints_come_back, batches_are_scanned,
+    like_batches_are_counted_by_the_first, percentiles_are_close)
