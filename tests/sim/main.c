@@ -35,10 +35,9 @@ static const char *const count_names[SIM_COUNTS] = {
     [SIM_COUNT_COMMITS] = "commits",
     [SIM_COUNT_RECORDS] = "records",
     [SIM_COUNT_REFUSED] = "directories_refused_with_a_reason",
-    [SIM_COUNT_WRONG] = "states_that_served_a_wrong_header",
+    [SIM_COUNT_WRONG] = "states_in_which_nothing_tells_whose_it_is",
     [SIM_COUNT_OFFLINE] = "runs_with_a_partition_offline",
     [SIM_COUNT_COSTLY] = "states_in_which_other_files_cost_records",
-    [SIM_COUNT_BEYOND] = "states_with_more_than_the_damaged_batch_unavailable",
     [SIM_COUNT_HOLES] = "states_with_a_batch_unavailable",
 };
 

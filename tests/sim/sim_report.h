@@ -32,7 +32,6 @@ enum sim_count {
     SIM_COUNT_WRONG,   /* ... one whose header is not covered by its checksum */
     SIM_COUNT_OFFLINE, /* runs after which a partition was offline until the next start */
     SIM_COUNT_COSTLY,  /* states in which damage of something else than a log cost records */
-    SIM_COUNT_BEYOND,  /* states in which more than what was damaged was unavailable */
     SIM_COUNTS,
 };
 

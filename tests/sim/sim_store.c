@@ -730,8 +730,9 @@ static void judge_batch(
     bool valid = batch_crc_valid(bytes, header);
     const struct store_batch *batch = model_find(model, part->index, header);
     /* A copy of the log of a deleted topic of this name is nothing that was sent here either. */
-    bool sent =
-        batch != NULL && (!judging->verdict->tolerant || batch->incarnation == part->incarnation);
+    bool sent = batch != NULL &&
+                (!judging->verdict->tolerant ||
+                    (batch->incarnation == part->incarnation && header->leader_epoch == 0));
     if (judging->verdict->tolerant && (!valid || !sent)) {
         (*(valid ? &judging->verdict->wrong : &judging->verdict->served))++;
         log_debug("sim.wrong", "partition=%s offset=%" PRId64, part->label, header->base_offset);

@@ -23,9 +23,11 @@ struct verifier {
     struct walk walk;
     uint8_t *piece;
     uint64_t pos;
-    int64_t expected; /* offset behind the last good batch or known damage */
-    bool open;        /* where the last damage ends is told by the next good batch */
-    uint32_t entry;   /* the sidecar's for pos */
+    int64_t expected;   /* offset behind the last good batch or known damage */
+    unsigned disagreed; /* batches of which the sidecar knows another head */
+    unsigned n_open;    /* batches in the last damage, of which each had an offset at least */
+    bool open;          /* where the last damage ends is told by the next good batch */
+    uint32_t entry;     /* the sidecar's for pos */
 };
 
 static void verify_add(struct verify *it, int64_t first, int64_t next, uint64_t pos, uint64_t end)
@@ -141,6 +143,13 @@ static int verify_bad(struct verifier *v, int r, const struct batch_header *head
     return r;
 }
 
+/* Whether a good batch has the offsets for its place. */
+static bool verify_may_close(const struct verifier *v, const struct batch_header *header)
+{
+    return verify_offsets_fit(v, header) &&
+           (!v->open || header->base_offset - v->expected >= (int64_t)v->n_open);
+}
+
 /* The batch at v->pos is good: the damage before it reaches to there. */
 static void verify_close(struct verifier *v, const struct batch_header *header)
 {
@@ -157,7 +166,7 @@ static int verify_step(struct verifier *v)
     int r = walk_header(&v->walk, v->pos, &header, NULL);
     if (r < 0)
         return r;
-    bool fits = r == 0 && verify_offsets_fit(v, &header);
+    bool fits = r == 0 && verify_may_close(v, &header);
     int crc = r == 0 ? verify_crc(v, v->pos, &header) : 1;
     if (crc < 0)
         return crc;
@@ -194,8 +203,9 @@ static int verify_step_by_sidecar(struct verifier *v)
     if (r < 0)
         return r;
     v->entry++;
+    v->disagreed += !head_right;
     v->pos = pos;
-    if (r == 0 && head_right && verify_offsets_fit(v, &header)) {
+    if (r == 0 && head_right && verify_may_close(v, &header)) {
         verify_close(v, &header);
         if (!v->it->gaps && header.base_offset != v->expected)
             verify_add(v->it, v->expected, header.base_offset, pos, pos);
@@ -206,11 +216,20 @@ static int verify_step_by_sidecar(struct verifier *v)
         v->expected = known ? header.base_offset : v->expected;
         verify_add(v->it, v->expected, v->expected, pos, end);
         v->open = true;
+        v->n_open = 1;
     } else {
         v->it->damages[v->it->n_damages - 1].end = end;
+        v->n_open++;
     }
     v->pos = end;
     return 0;
+}
+
+/* Whether what lies behind what the sidecar covers is nothing of this log. */
+static bool verify_foreign(const struct verifier *v)
+{
+    return v->checksums != NULL &&
+           (v->checksums->final || (v->disagreed > 1 && v->disagreed > v->checksums->count / 2));
 }
 
 static int verify_walk(struct verifier *v)
@@ -219,12 +238,12 @@ static int verify_walk(struct verifier *v)
     v->pos = 0;
     v->expected = v->it->base;
     v->it->n_damages = 0;
-    v->entry = 0;
+    v->entry = v->disagreed = 0;
     v->open = false;
     while (r == 0 && v->checksums != NULL && v->entry < v->checksums->count &&
            v->checksums->entries[v->entry].pos < v->walk.end)
         r = verify_step_by_sidecar(v);
-    if (r == 0 && v->checksums != NULL && v->checksums->final && v->pos < v->walk.end)
+    if (r == 0 && v->pos < v->walk.end && verify_foreign(v))
         verify_step_over(v, v->expected, v->it->end, v->walk.end);
     while (r == 0 && v->pos < v->walk.end) /* what was written since */
         r = verify_step(v);
