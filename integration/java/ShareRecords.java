@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// suite: timeout=120 warnings=yes
+// suite: timeout=120 warnings=yes threads=yes
 
 import java.time.Duration;
 import java.util.ArrayList;
