@@ -183,17 +183,14 @@ def wanted(options, name, short=True):
 def floor_rows(options, runner, repeats, seconds):
     """Yields rows as they are measured: what needs no Apache Kafka beside it."""
     if wanted(options, "start") or wanted(options, "idle-rss") or wanted(options, "binary"):
-        yield from start_rows(runner, 5 if options.short else 9)
+        yield from start_rows(runner, 5 if options.short or options.kafka else 9)
     for case in CASES:
         if options.kafka and (case.compared() or (case.extra and not options.only)):
             continue
         if wanted(options, case.name, case.short):
             yield from case_rows(case, runner.measure(case, repeats))
     if wanted(options, "memory", short=False):
-        yield from memory_rows(runner, min(repeats, 3), seconds)
-    for count in sorted(scale.LIMITS):
-        if wanted(options, f"partitions-{count}", short=False):
-            yield from scale_rows(runner, count)
+        yield from memory_rows(runner, min(repeats, 2), seconds)
     if wanted(options, "loops", short=False):
         yield from loops_rows(runner, repeats)
 
@@ -221,6 +218,9 @@ def run_cases(options, runner, seconds):
     with contextlib.ExitStack() as stack:
         kafka = stack.enter_context(runner.servers.running("kafka")) if needs_kafka(options) else None
         yield from peer_rows(options, runner, repeats, kafka)
+    for count in sorted(scale.LIMITS):  # last: the removal of so many directories would disturb what came after
+        if wanted(options, f"partitions-{count}", short=False):
+            yield from scale_rows(runner, count)
 
 
 def save(path, rows, runner, about):

@@ -6,7 +6,6 @@ How the brokers are started is integration/'s business; here are the floors, and
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -87,7 +86,7 @@ class Servers:
         try:
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            subprocess.run(["rm", "-rf", path], check=False)  # shutil takes minutes for 100,000 partitions
 
     @contextlib.contextmanager
     def running(self, subject, floor_kind="", floor_settings=()):
