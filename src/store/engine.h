@@ -261,6 +261,8 @@ struct engine_local_config {
     unsigned cleaner_threads;    /* passes at a time, at most two; 0: one */
     uint64_t cleaner_rate;       /* bytes read and written per second, over all passes; 0: any */
     size_t cleaner_buffer_size; /* bytes read or written at a time, over all passes; 0: a default */
+    uint64_t index_save_min;    /* bytes that a segment grows by, at least, until its index is saved
+                                   again; 0: a default */
     unsigned sync_disk_min; /* logs of a loop that want to be synced for which the whole disk is; 0:
                                never. It is only done where the kernel is known to tell errors */
     bool sync_all;          /* ENGINE_APPEND_DURABLE means the medium (true) or the page cache

@@ -438,6 +438,8 @@ int engine_local_new(const struct engine_local_config *config, struct engine **r
     local->lock_fd = -1;
     local->sync_all = config->sync_all;
     local->syncs_max = config->n_loops > 1 ? LOCAL_SYNCS_MAX : LOCAL_SYNCS_SINGLE_MAX;
+    local->index_save_min =
+        config->index_save_min > 0 ? config->index_save_min : LOCAL_INDEX_SAVE_SIZE;
     local->sync_disk_min = config->sync_disk_min;
     local->space_reserve = config->space_reserve;
     atomic_store(&local->space_left, INT64_MAX);

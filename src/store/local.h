@@ -17,6 +17,8 @@
 
 /* Bytes of loaded indexes of sealed segments per loop. */
 #define LOCAL_INDEX_CACHE_SIZE_MAX (16U << 20)
+/* Bytes that a segment grows by, at least, until its index is saved again. */
+#define LOCAL_INDEX_SAVE_SIZE (4U << 20)
 /* Syncs of files under way at a time per loop, or with one loop: the pool has threads for others,
  * and whatever waits meanwhile shares the next sync. */
 #define LOCAL_SYNCS_MAX        2
@@ -79,10 +81,11 @@ struct local {
     struct map dirs;             /* names found in the data directory at start */
     bool was_clean;              /* the last owner of the directory stopped cleanly */
     bool sync_all;
-    unsigned syncs_max;     /* syncs of files under way per home */
-    unsigned sync_disk_min; /* parts that are due for which the whole disk is synced; 0: never */
-    uint64_t space_reserve; /* bytes kept free for checkpoints, commits and deletions */
-    uint64_t scrub_rate;    /* bytes per second; 0: none */
+    unsigned syncs_max;      /* syncs of files under way per home */
+    uint64_t index_save_min; /* bytes that an active segment grows by until its index is saved */
+    unsigned sync_disk_min;  /* parts that are due for which the whole disk is synced; 0: never */
+    uint64_t space_reserve;  /* bytes kept free for checkpoints, commits and deletions */
+    uint64_t scrub_rate;     /* bytes per second; 0: none */
     int64_t retention_check_ms;
     int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
     size_t cleaner_map_size_max;

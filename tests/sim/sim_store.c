@@ -212,6 +212,7 @@ static const struct engine_local_config store_engine = {
     .retention_check_ms = 200,
     .cleaner_backoff_ms = 50,
     .cleaner_map_size_max = 1 << 16,
+    .index_save_min = 1000,
     .sync_disk_min = 2,
     .sync_all = true,
 };

@@ -160,6 +160,37 @@ START_TEST(recovery_of_an_offset_that_does_not_follow)
 }
 END_TEST
 
+static unsigned start_reads(void)
+{
+    unsigned n_reads = world.faulty.n_reads;
+    world_start();
+    n_reads = world.faulty.n_reads - n_reads;
+    world_kill();
+    return n_reads;
+}
+
+/* A start after a kill finds the recovery point without walking there from the segment's start. */
+START_TEST(recovery_finds_the_index_of_a_growing_log)
+{
+    enum { COUNT = 400, SIZE = 10000 };
+    world_make();
+    world.index_save_min = 100000;
+    world.config.segment_size_max = 16 << 20;
+    world_start();
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(world_put_durable(world.part, 1, SIZE), ENGINE_OK);
+    step_advance(61000); /* the checkpoint */
+    uint64_t index_size = world_file_size(INDEX0);
+    ck_assert_uint_gt(index_size, COUNT * 8 / 2);
+    ck_assert_uint_lt(index_size, COUNT * 8); /* not at every sync */
+    world_kill();
+    unsigned n_reads = start_reads();
+    world_file_remove(INDEX0);
+    ck_assert_uint_lt(n_reads + 5, start_reads()); /* of 250 KiB or so */
+    expect_end(COUNT);
+}
+END_TEST
+
 START_TEST(recovery_of_a_missing_index)
 {
     fill(20, 5);
@@ -658,15 +689,16 @@ TEST_MAIN("store/recovery", recovery_of_a_killed_broker_keeps_all, recovery_read
     recovery_of_a_zero_tail, recovery_of_a_garbage_tail,
     recovery_of_a_wrong_checksum_above_the_recovery_point,
     recovery_of_an_offset_that_does_not_follow, recovery_of_a_missing_index,
-    recovery_of_a_missing_time_index, recovery_of_a_wrong_index,
-    recovery_of_a_wrong_last_index_entry, recovery_of_an_index_longer_than_the_log,
-    recovery_of_an_index_of_zeros, recovery_of_a_torn_index, recovery_of_a_lost_checkpoint,
-    recovery_of_a_damaged_checkpoint, recovery_of_a_log_shorter_than_its_recovery_point,
-    recovery_of_rot_below_the_recovery_point, recovery_of_a_tail_behind_a_clean_stop,
-    recovery_of_a_damaged_segment_in_the_middle, recovery_of_a_damaged_segment_with_a_sidecar,
-    recovery_of_another_partitions_active_log, recovery_of_another_partitions_sealed_log,
-    recovery_of_a_flipped_head, recovery_of_a_missing_segment_above_the_recovery_point,
-    recovery_of_leftover_files, recovery_of_a_directory_of_another_topic,
-    recovery_of_mixed_up_identities, recovery_of_a_directory_without_identity,
-    recovery_of_an_empty_directory, recovery_of_an_empty_log, recovery_of_every_flipped_byte,
-    recovery_when_every_call_fails_once, recovery_when_everything_fails_from_some_call_on)
+    recovery_finds_the_index_of_a_growing_log, recovery_of_a_missing_time_index,
+    recovery_of_a_wrong_index, recovery_of_a_wrong_last_index_entry,
+    recovery_of_an_index_longer_than_the_log, recovery_of_an_index_of_zeros,
+    recovery_of_a_torn_index, recovery_of_a_lost_checkpoint, recovery_of_a_damaged_checkpoint,
+    recovery_of_a_log_shorter_than_its_recovery_point, recovery_of_rot_below_the_recovery_point,
+    recovery_of_a_tail_behind_a_clean_stop, recovery_of_a_damaged_segment_in_the_middle,
+    recovery_of_a_damaged_segment_with_a_sidecar, recovery_of_another_partitions_active_log,
+    recovery_of_another_partitions_sealed_log, recovery_of_a_flipped_head,
+    recovery_of_a_missing_segment_above_the_recovery_point, recovery_of_leftover_files,
+    recovery_of_a_directory_of_another_topic, recovery_of_mixed_up_identities,
+    recovery_of_a_directory_without_identity, recovery_of_an_empty_directory,
+    recovery_of_an_empty_log, recovery_of_every_flipped_byte, recovery_when_every_call_fails_once,
+    recovery_when_everything_fails_from_some_call_on)

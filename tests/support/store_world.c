@@ -135,6 +135,7 @@ static int world_start_engine(void)
         .cleaner_map_size_max = world.cleaner_map_size_max,
         .cleaner_threads = world.cleaner_threads,
         .cleaner_rate = world.cleaner_rate,
+        .index_save_min = world.index_save_min,
         .sync_disk_min = world.sync_disk_min,
         .sync_all = world.sync_all,
     };

@@ -20,6 +20,7 @@ struct world {
     uint64_t scrub_rate;
     bool sync_all;
     unsigned sync_disk_min;
+    uint64_t index_save_min;
     bool gaps;                  /* offsets may be missing: the log is compacted */
     int64_t cleaner_backoff_ms; /* 0: nothing is compacted */
     size_t cleaner_map_size_max;

@@ -335,7 +335,8 @@ static int scan_start(struct scan *scan, bool *ret_anchored)
     scan->pos = 0;
     segment->synced_size = 0;
     segment->synced_end = segment->base;
-    int r = index_load(recovery->env, recovery->dir, segment->base, segment->size, &scan->index);
+    int r =
+        index_load(recovery->env, recovery->dir, segment->base, segment->size, false, &scan->index);
     if (r < 0)
         return r;
     if (r == 0) {

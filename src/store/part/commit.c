@@ -88,6 +88,7 @@ static void repair_finish(struct part *part, struct repair_task *repair)
         index_unref(steal(&last->index));
     }
     part_add_segment(part, segment_ref(repair->fresh));
+    part->index_saved_size = 0;
     part->log_end = part->written_end = part->durable_end;
     part->committed_moved = part->start_moved = false;
     part_forget_recent(part);

@@ -588,6 +588,7 @@ static void part_rolled(struct part *part, struct part_preparation *preparation)
         home_index_used(part->home, before);
     }
     part_add_segment(part, segment_ref(segment));
+    part->index_saved_size = 0;
     if (before != NULL)
         part_sealed(part, before);
     part_forget_recent(part);

@@ -61,9 +61,10 @@ struct part {
 
     struct list_link segments; /* in order of offset; the last one is active */
     unsigned n_segments;
-    struct segment **by_base; /* the same, to be searched; NULL: to be made when it is needed */
-    uint64_t size;            /* bytes in all segments */
-    struct damage *damages;   /* quarantined, in order of offset */
+    struct segment **by_base;  /* the same, to be searched; NULL: to be made when it is needed */
+    uint64_t size;             /* bytes in all segments */
+    uint64_t index_saved_size; /* of the active one's, what its saved index covers */
+    struct damage *damages;    /* quarantined, in order of offset */
     unsigned n_damages;
     unsigned scrub_round; /* the background check is through with it */
     int64_t log_start, log_end, written_end, durable_end;
@@ -203,6 +204,10 @@ void part_write_away(struct part *part, struct segment *active, struct loop *loo
 void part_sync(struct part *part);
 /* It is not due any more. */
 void part_sync_forget(struct part *part);
+
+/* index_save.c */
+/* After a sync: the active segment's index is saved when much was added to it. */
+void part_save_index(struct part *part);
 
 /* commit.c */
 /* A sync of the active segment failed: the part is to be repaired. */

@@ -189,6 +189,7 @@ static void sync_end(struct sync_task *sync)
         home_note_durable(part->home, durable_size);
         sync_settle(part);
         part_sync(part);
+        part_save_index(part);
     }
 }
 

@@ -160,7 +160,32 @@ uint32_t index_delta_for_time(const struct index *index, int64_t timestamp)
     return low == 0 ? 0 : index->times[low - 1].delta;
 }
 
-static int index_parse_offsets(struct index *index, struct slice bytes, uint64_t log_size)
+struct index *index_copy_below(const struct index *index, uint64_t pos)
+{
+    struct index *copy = index_new();
+    size_t count = index->offsets_count, times = index->times_count;
+    while (count > 0 && index->offsets[count - 1].pos >= pos)
+        count--;
+    while (times > 0 &&
+           (count == 0 || index->times[times - 1].delta > index->offsets[count - 1].delta))
+        times--;
+    if (count > 0) {
+        copy->offsets = xnew_n(struct index_offset, count);
+        memcpy(copy->offsets, index->offsets, count * sizeof(*copy->offsets));
+        copy->offsets_count = copy->offsets_capacity = count;
+    }
+    if (times > 0) {
+        copy->times = xnew_n(struct index_time, times);
+        memcpy(copy->times, index->times, times * sizeof(*copy->times));
+        copy->times_count = copy->times_capacity = times;
+        copy->max_timestamp = copy->times[times - 1].timestamp;
+        copy->max_timestamp_delta = copy->times[times - 1].delta;
+    }
+    return copy;
+}
+
+static int index_parse_offsets(
+    struct index *index, struct slice bytes, uint64_t log_size, bool whole)
 {
     if (bytes.size % INDEX_OFFSET_ENTRY_SIZE != 0)
         return INDEX_E_DAMAGED;
@@ -174,7 +199,7 @@ static int index_parse_offsets(struct index *index, struct slice bytes, uint64_t
         index_add_offset(index, delta, pos);
     }
     uint64_t end = index->offsets_count == 0 ? 0 : index->offsets[index->offsets_count - 1].pos;
-    return log_size - end > INDEX_TAIL_SIZE_MAX ? INDEX_E_DAMAGED : 0;
+    return whole && log_size - end > INDEX_TAIL_SIZE_MAX ? INDEX_E_DAMAGED : 0;
 }
 
 static int index_parse_times(struct index *index, struct slice bytes)
@@ -206,8 +231,8 @@ static int index_read(
     return r == -ENOENT || r == SMALL_FILE_E_TOO_LARGE ? INDEX_E_DAMAGED : r;
 }
 
-int index_load(
-    struct env *env, const char *dir, int64_t base, uint64_t log_size, struct index **ret_index)
+int index_load(struct env *env, const char *dir, int64_t base, uint64_t log_size, bool whole,
+    struct index **ret_index)
 {
     _cleanup_(buffer_deinit) struct buffer offsets = BUFFER_NULL, times = BUFFER_NULL;
     int r = index_read(env, dir, base, ".index", &offsets);
@@ -216,7 +241,7 @@ int index_load(
     if (r != 0)
         return r;
     struct index *index = index_new();
-    r = index_parse_offsets(index, buffer_slice(&offsets), log_size);
+    r = index_parse_offsets(index, buffer_slice(&offsets), log_size, whole);
     if (r == 0)
         r = index_parse_times(index, buffer_slice(&times));
     if (r != 0) {
@@ -227,32 +252,46 @@ int index_load(
     return 0;
 }
 
-static int index_write(
-    struct env *env, const char *dir, int64_t base, const char *suffix, const struct buffer *bytes)
+static void index_put_offsets(const struct index *index, struct buffer *bytes)
 {
-    _cleanup_(freep) char *path = segment_path(dir, base, suffix);
-    return error_trace(small_file_write_unsynced(env, path, buffer_slice(bytes)));
+    for (size_t i = 0; i < index->offsets_count; i++) {
+        uint8_t *at = buffer_reserve(bytes, INDEX_OFFSET_ENTRY_SIZE);
+        bytes_put_u32(at, index->offsets[i].delta);
+        bytes_put_u32(at + 4, index->offsets[i].pos);
+        bytes->size += INDEX_OFFSET_ENTRY_SIZE;
+    }
+}
+
+static void index_put_times(const struct index *index, struct buffer *bytes)
+{
+    for (size_t i = 0; i < index->times_count; i++) {
+        uint8_t *at = buffer_reserve(bytes, INDEX_TIME_ENTRY_SIZE);
+        bytes_put_u64(at, (uint64_t)index->times[i].timestamp);
+        bytes_put_u32(at + 8, index->times[i].delta);
+        bytes->size += INDEX_TIME_ENTRY_SIZE;
+    }
+}
+
+static int index_save_by(struct env *env, const char *dir, int64_t base, const struct index *index,
+    int (*write)(struct env *env, const char *path, struct slice bytes))
+{
+    _cleanup_(buffer_deinit) struct buffer offsets = BUFFER_NULL, times = BUFFER_NULL;
+    _cleanup_(freep) char *offsets_path = segment_path(dir, base, ".index");
+    _cleanup_(freep) char *times_path = segment_path(dir, base, ".timeindex");
+    index_put_offsets(index, &offsets);
+    index_put_times(index, &times);
+    int r = write(env, times_path, buffer_slice(&times));
+    if (r >= 0)
+        r = write(env, offsets_path, buffer_slice(&offsets));
+    return error_trace(r);
 }
 
 int index_save(struct env *env, const char *dir, int64_t base, const struct index *index)
 {
-    struct buffer bytes = BUFFER_NULL;
-    for (size_t i = 0; i < index->offsets_count; i++) {
-        uint8_t *at = buffer_reserve(&bytes, INDEX_OFFSET_ENTRY_SIZE);
-        bytes_put_u32(at, index->offsets[i].delta);
-        bytes_put_u32(at + 4, index->offsets[i].pos);
-        bytes.size += INDEX_OFFSET_ENTRY_SIZE;
-    }
-    int r = index_write(env, dir, base, ".index", &bytes);
-    bytes.size = 0;
-    for (size_t i = 0; r == 0 && i < index->times_count; i++) {
-        uint8_t *at = buffer_reserve(&bytes, INDEX_TIME_ENTRY_SIZE);
-        bytes_put_u64(at, (uint64_t)index->times[i].timestamp);
-        bytes_put_u32(at + 8, index->times[i].delta);
-        bytes.size += INDEX_TIME_ENTRY_SIZE;
-    }
-    if (r == 0)
-        r = index_write(env, dir, base, ".timeindex", &bytes);
-    buffer_deinit(&bytes);
-    return r;
+    return index_save_by(env, dir, base, index, small_file_write_unsynced);
+}
+
+int index_save_durable(struct env *env, const char *dir, int64_t base, const struct index *index)
+{
+    return index_save_by(env, dir, base, index, small_file_write);
 }

@@ -66,10 +66,16 @@ struct index_offset index_find_pos(const struct index *index, uint64_t pos);
 /* No batch that ends before this relative offset has a max timestamp >= the one asked for. */
 uint32_t index_delta_for_time(const struct index *index, int64_t timestamp);
 
+/* A copy of what it knows of batches that start before pos, and no more. */
+struct index *index_copy_below(const struct index *index, uint64_t pos);
+
 enum { INDEX_E_DAMAGED = 1 }; /* missing, torn or implausible: rebuild it */
-/* Reads both files; log_size is the size of the segment's log. 0, INDEX_E_DAMAGED or -errno.
- * Blocks. */
-int index_load(
-    struct env *env, const char *dir, int64_t base, uint64_t log_size, struct index **ret_index);
+/* Reads both files; log_size is the size of the segment's log. `whole`: an index that ends far
+ * before the log does is not believed. 0, INDEX_E_DAMAGED or -errno. Blocks. */
+int index_load(struct env *env, const char *dir, int64_t base, uint64_t log_size, bool whole,
+    struct index **ret_index);
 /* Writes both files. Not synced: a damaged index is noticed and rebuilt. Blocks. */
 int index_save(struct env *env, const char *dir, int64_t base, const struct index *index);
+/* The same, on the medium one after the other, so that the entries of the one always have those of
+ * the other: for the index of a log that still grows. Blocks. */
+int index_save_durable(struct env *env, const char *dir, int64_t base, const struct index *index);

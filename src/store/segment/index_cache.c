@@ -75,6 +75,6 @@ int part_index_rebuild(struct part *part, struct segment *segment, struct file *
 int part_index_load(struct part *part, struct segment *segment, struct file *file, uint64_t size,
     struct index **ret_index)
 {
-    int r = index_load(part->local->env, part->dir, segment->base, size, ret_index);
+    int r = index_load(part->local->env, part->dir, segment->base, size, true, ret_index);
     return r == INDEX_E_DAMAGED ? part_index_rebuild(part, segment, file, size, ret_index) : r;
 }
