@@ -10,7 +10,9 @@
  *   - The journal of topics may refuse to open, with a reason, and what it has lost is not there.
  *   - After a death: a batch above the recovery point that is damaged looks as a torn write does,
  * so the log may be cut there (damage_judge: beyond). No sidecar covers what the active segment
- *     holds: nothing tells whose it is, or what leader epoch its batches had (damage_may_be_wrong).
+ *     holds: nothing tells whose it is, or what leader epoch its batches had; and when the
+ * partition is compacted and no checkpoint knew it yet, nor does anything tell whether an offset
+ * may be missing before a batch, so its base offset is not known either (damage_may_be_wrong).
  *   - With the identity file of a deleted topic of its name, a directory is what is left of that
  *     (damage_may_cost).
  */
@@ -43,7 +45,7 @@ struct damage {
     bool mixed_up;                  /* identity files are swapped */
     bool outdated;                  /* the file is an older copy of itself */
     bool swapped;                   /* ... is another's */
-    bool epoch;                     /* the byte is one of a batch's leader epoch */
+    bool head;                      /* the byte is one of a head that only a sidecar covers */
     const struct damage_file *file; /* the damaged one; NULL: none */
     bool *noted;
     bool *baseline; /* by batch of the model: it can be read without damage */
@@ -147,7 +149,7 @@ static bool damage_may_cost(const struct damage *damage)
 static bool damage_may_be_wrong(const struct damage *damage)
 {
     return !damage->clean && damage->file != NULL && damage->file->is_log &&
-           (damage->swapped || damage->epoch);
+           (damage->swapped || damage->head);
 }
 
 /* How many batches of the log have bytes in [from, to). */
@@ -166,8 +168,8 @@ static unsigned damage_batches(
     return count;
 }
 
-/* Whether the byte is one of a batch's leader epoch. */
-static bool damage_in_epoch(
+/* Whether the byte is one of a batch's leader epoch, or of its base offset in the compacted log. */
+static bool damage_in_head(
     const struct damage *damage, const struct damage_file *file, uint64_t byte)
 {
     const struct buffer *bytes = &damage->image.inodes[file->inode]->bytes;
@@ -176,6 +178,8 @@ static bool damage_in_epoch(
         if (!batch_header_sane(&header))
             break;
         if (byte >= at + BATCH_POS_LEADER_EPOCH && byte < at + BATCH_POS_LEADER_EPOCH + 4)
+            return true;
+        if (byte >= at && byte < at + 8 && strstr(file->path, "/topic2-0/") != NULL)
             return true;
         at += batch_size(&header);
     }
@@ -258,14 +262,14 @@ static void damage_bytes(struct damage *damage, const struct damage_file *file, 
             *byte = (uint8_t)(how == 0 ? before ^ 1U << (at % 8) : how == 1 ? 0U : 0xffU);
             sim_where("damage --seed %" PRIu64 " (%s: byte %zu is %s)", damage->seed, file->path,
                 at, hows[how]);
-            damage->epoch = damage_in_epoch(damage, file, at);
+            damage->head = damage_in_head(damage, file, at);
             if (*byte == before)
                 sim_image_deinit(&image);
             else
                 damage_judge(damage, &image, damage_batches(damage, file, at, at + 1),
                     damage_is_journal(file));
         }
-        damage->epoch = false;
+        damage->head = false;
         sim_alive();
         if (damage_over(damage))
             return;
