@@ -388,8 +388,8 @@ void groups_consumer_heartbeat(
     call->waiter.done = groups_consumer_on_flushed;
     if (heartbeat->share)
         groups_share_next(entry);
-    if (heartbeat->share && heartbeat->epoch == CONSUMER_EPOCH_JOIN &&
-        groups_share_wait(entry, call)) {
+    bool asks = heartbeat->epoch == CONSUMER_EPOCH_JOIN || heartbeat->names_count > 0;
+    if (heartbeat->share && heartbeat->epoch >= 0 && asks && groups_share_wait(entry, call)) {
         groups_consumer_settle(entry, NULL);
         return;
     }

@@ -81,8 +81,8 @@ void groups_consumer_sync(struct groups_entry *entry, struct group_sync *sync);
 /* --- share groups --- */
 /* Goes on with what there is to do: states to be made or removed. To be called after any change. */
 void groups_share_next(struct groups_entry *entry);
-/* The join waits until the partitions that are new to the group have their states. False: there are
- * none. */
+/* The join, or the new subscription, waits until the partitions that are new to the group have
+ * their states. False: there are none. */
 bool groups_share_wait(struct groups_entry *entry, struct groups_consumer_call *call);
 /* The group is about to be freed; whoever waits gets the error. */
 void groups_share_drop(struct groups_entry *entry, enum group_error error);
