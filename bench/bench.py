@@ -192,7 +192,7 @@ def floor_rows(options, runner, repeats, seconds):
     if wanted(options, "memory", short=False):
         yield from memory_rows(runner, min(repeats, 2), seconds)
     if wanted(options, "loops", short=False):
-        yield from loops_rows(runner, repeats)
+        yield from loops_rows(runner, min(repeats, 2) if options.kafka else repeats)
 
 
 def peer_rows(options, runner, repeats, kafka):

@@ -63,7 +63,7 @@ class Figure:
 
 
 INGEST = "server_cpu_s_per_gib"
-KAFKA_WARMUP_SECONDS = (15, 5)  # of the measured load, for its just-in-time compiler: the first case, each further one
+KAFKA_WARMUP_SECONDS = (15, 4)  # of the measured load, for its just-in-time compiler: the first case, each further one
 FILL = {"record-size": 1000, "batch-size": 65536, "batches": 1, "depth": 8}
 KIBIBYTE_RECORDS = {"record-size": 1024, "batch-size": 65536, "connections": 2, "depth": 4}
 
@@ -79,7 +79,7 @@ CASES = [
     Case("ingest-1x1m-roll", "the same over the end of a segment, whose sync is the broker's and not the floor's", INGEST, "CPU s/GiB", "produce",
          {"record-size": 1000, "batch-size": 1040000, "depth": 4}, floor="ingest", short=False),
     Case("ingest-16x64k", "produce, 1 MiB requests of 16 batches for 16 partitions", INGEST, "CPU s/GiB", "produce",
-         {"record-size": 1000, "batch-size": 65536, "partitions": 16, "batches": 16, "depth": 4}, floor="ingest", limit=2.0),
+         {"record-size": 1000, "batch-size": 65536, "partitions": 16, "batches": 16, "depth": 4}, floor="ingest", limit=2.0, extra=True),
     Case("ingest-16k-100c", "produce, 16 KiB requests over 100 connections", INGEST, "CPU s/GiB", "produce",
          {"record-size": 1000, "batch-size": 16384, "partitions": 16, "connections": 100}, floor="ingest", limit=1.6),
     Case("ingest-64k-1000p", "produce, 64 KiB requests over 1,000 partitions that hold data", INGEST, "CPU s/GiB", "produce",
@@ -108,7 +108,7 @@ CASES = [
     Case("records-100b", "produce, 100-byte records in 16 KiB batches", "records_per_s", "M records/s", "produce",
          {"record-size": 100, "batch-size": 16384, "partitions": 4, "connections": 4, "depth": 8}, scale=1e-6, limit=2.0, most=False),
     Case("records-100b-cpu", "the same, broker CPU", INGEST, "CPU s/GiB", "produce",
-         {"record-size": 100, "batch-size": 16384, "partitions": 4, "connections": 4, "depth": 8}, floor="ingest", short=False),
+         {"record-size": 100, "batch-size": 16384, "partitions": 4, "connections": 4, "depth": 8}, floor="ingest", short=False, extra=True),
     Case("pingpong-1", "ApiVersions, 1 connection", "requests_per_s", "requests/s", "pingpong",
          {"connections": 1}, floor="pingpong", short=False, limit=0.7, most=False),
     Case("pingpong-10", "ApiVersions, 10 connections", "requests_per_s", "requests/s", "pingpong",
