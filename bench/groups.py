@@ -30,7 +30,7 @@ MEMBERS = 10000
 PARTITIONS = 64
 MEMBERS_LIMIT_MS = 10000
 MEMBER_LIMIT_KIB = 16  # at most, while they are there; their connections included
-LEFT_LIMIT_KIB = 32 << 10  # what may be left of all of them: the groups, and the allocator's reserves
+LEFT_LIMIT_KIB = 48 << 10  # what may be left of all of them: the groups, and the allocator's reserves
 
 # name -> (title, client, what it is asked for, times, times in the short form, milliseconds it may take without Kafka beside it).
 # The last is a fifth of what Kafka's and kafkajs' own defaults make it wait there: 3 s before a new group's first generation,

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * seed_world: a whole broker, its clients, and the model of what they were told: produced records
- * (seed_produce.c) and a consumer group (seed_group.c). See seeds.c.
+ * (seed_produce.c), a consumer group (seed_group.c) and one of the newer protocol
+ * (seed_consumer.c). See seeds.c.
  */
 #include "sim/sim_client.h"
 #include "sim/sim_report.h"
@@ -11,6 +12,8 @@
 #define SEED_PARTITIONS  3
 #define SEED_PRODUCERS   5
 #define SEED_MEMBERS     4
+#define SEED_CONSUMERS   3
+#define SEED_SESSION_MS  6000 /* of the newer protocol */
 #define SEED_RECORDS     20000
 #define SEED_GENERATIONS 256
 
@@ -67,6 +70,19 @@ struct seed_member {
     int64_t committed_before; /* of an offset fetch: what was acknowledged when it was sent */
 };
 
+struct seed_consumer {
+    struct sim_client client;
+    struct seed_world *world;
+    char name[16], id[32];
+    unsigned index, n_ids;
+    int32_t epoch;    /* 0: it has to join */
+    unsigned owned;   /* bits of partitions that it works with */
+    unsigned power;   /* failures of the power when it heard of the broker */
+    int64_t sent_ns;  /* the heartbeat under way */
+    int64_t lease_ns; /* the broker cannot take it for dead before */
+    struct uuid topic_id;
+};
+
 struct seed_group {
     int32_t joined, synced; /* the greatest generation that a member was told of */
     unsigned life;          /* of the broker, for `joined` */
@@ -91,6 +107,7 @@ struct seed_world {
     struct seed_producer producers[SEED_PRODUCERS];
     struct seed_member members[SEED_MEMBERS];
     struct seed_group group;
+    struct seed_consumer consumers[SEED_CONSUMERS];
     struct sim_client admin, scanner;
     int32_t scan_partition;
     int64_t scan_offset;
@@ -102,6 +119,7 @@ struct seed_world *seed_world_of_client(struct sim_client *client);
 
 void seed_producers_init(struct seed_world *world);
 void seed_members_init(struct seed_world *world);
+void seed_consumers_init(struct seed_world *world);
 void seed_scanner_init(struct seed_world *world);
 /* Checks what came of a fetch; the offset behind it. `final`: counts what is there. */
 int64_t seed_check_records(
@@ -110,6 +128,8 @@ int64_t seed_check_records(
 void seed_check_produced(struct seed_world *world);
 /* In the end: one generation, everybody in it, every partition owned once. */
 void seed_check_group(struct seed_world *world);
+/* In the end: one epoch, every partition owned once. */
+void seed_check_consumers(struct seed_world *world);
 /* A Fetch of one partition into the client's arena. */
 const void *seed_fetch_request(
     struct sim_client *client, int32_t partition, int64_t offset, int32_t wait_ms);

@@ -67,7 +67,8 @@ static struct broker_settings *seed_settings(struct config **ret_config)
         {"offsets.topic.num.partitions", "2"}, {"num.partitions", "3"},
         {"log.segment.bytes", "4096"}, {"offsets.topic.segment.bytes", "4096"},
         {"log.cleaner.backoff.ms", "500"}, {"log.cleaner.min.cleanable.ratio", "0.01"},
-        {"auto.create.topics.enable", "false"}};
+        {"auto.create.topics.enable", "false"}, {"group.consumer.min.session.timeout.ms", "1000"},
+        {"group.consumer.session.timeout.ms", "6000"}};
     struct buffer problem = BUFFER_NULL;
     struct broker_settings *settings;
     struct config *config = config_new();
@@ -180,6 +181,8 @@ static unsigned seed_clients(struct seed_world *world, struct sim_client **clien
         clients[n++] = &world->producers[i].client;
     for (unsigned i = 0; i < SEED_MEMBERS; i++)
         clients[n++] = &world->members[i].client;
+    for (unsigned i = 0; i < SEED_CONSUMERS; i++)
+        clients[n++] = &world->consumers[i].client;
     return n;
 }
 
@@ -200,7 +203,7 @@ static bool seed_adopts(struct seed_world *world, struct sim_client *client)
 /* Until the time given; true: all was quiet then. */
 static void seed_run(struct seed_world *world, int64_t ms)
 {
-    struct sim_client *clients[2 + SEED_PRODUCERS + SEED_MEMBERS];
+    struct sim_client *clients[2 + SEED_PRODUCERS + SEED_MEMBERS + SEED_CONSUMERS];
     unsigned n = seed_clients(world, clients);
     int64_t end_ns = world->disk.now_ns + ms * 1000000;
     for (unsigned steps = 0; world->disk.now_ns < end_ns && !world->scanned; steps++) {
@@ -313,6 +316,7 @@ static void seed_world_init(struct seed_world *world, uint64_t seed)
     sim_image_init(&world->durable);
     seed_producers_init(world);
     seed_members_init(world);
+    seed_consumers_init(world);
     seed_scanner_init(world);
     sim_client_init(&world->admin, &world->disk, "admin");
     world->admin.on_wake = admin_on_wake;
@@ -340,6 +344,7 @@ static void seed_history(const struct sim_options *options, uint64_t seed)
     for (unsigned i = 0; i < SEED_PRODUCERS; i++)
         sim_check(world.producers[i].acks == 0 || world.producers[i].n_ok > oks[i],
             "%s gets nothing acknowledged in the end", world.producers[i].name);
+    seed_check_consumers(&world);
     for (unsigned i = 0; i < SEED_PRODUCERS; i++) /* nobody adds to what is scanned */
         world.producers[i].client.on_wake = world.admin.on_broken;
     seed_run(&world, 6000);

@@ -229,6 +229,11 @@ bool sim_net_ended(int fd)
     return sock_of(fd)->broker_closed;
 }
 
+bool sim_net_whole(int fd)
+{
+    return !sock_of(fd)->broker_closed && !sock_of(fd)->client_closed;
+}
+
 void sim_net_cut(int fd)
 {
     struct sim_sock *sock = sock_of(fd);

@@ -16,6 +16,7 @@ void sim_net_send(int fd, const void *data, size_t size);
 /* Takes a whole frame (without its size) out of what has arrived. False: not yet. */
 bool sim_net_receive(int fd, struct buffer *ret_frame);
 bool sim_net_ended(int fd); /* the broker has closed its end */
+bool sim_net_whole(int fd); /* neither end is closed or cut */
 /* The client is gone; what was under way is lost or not. */
 void sim_net_cut(int fd);
 /* The broker is gone. */
