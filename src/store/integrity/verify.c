@@ -64,11 +64,18 @@ static bool verify_offsets_fit(const struct verifier *v, const struct batch_head
     return header->base_offset >= v->expected && batch_last_offset(header) < v->it->end;
 }
 
+/* Whether a good batch has the offsets for its place. */
+static bool verify_may_close(const struct verifier *v, const struct batch_header *header)
+{
+    return verify_offsets_fit(v, header) &&
+           (!v->open || header->base_offset - v->expected >= (int64_t)v->n_open);
+}
+
 /* A whole, valid batch that may stand behind what is known. 0, 1 or -errno. */
 static int verify_at(struct verifier *v, uint64_t pos, struct batch_header *ret_header)
 {
     int r = walk_header(&v->walk, pos, ret_header, NULL);
-    if (r == 0 && !verify_offsets_fit(v, ret_header))
+    if (r == 0 && !verify_may_close(v, ret_header))
         r = WALK_E_BAD;
     if (r == 0)
         r = verify_crc(v, pos, ret_header);
@@ -125,7 +132,7 @@ static int verify_bad(struct verifier *v, int r, const struct batch_header *head
     int64_t count = r == 0 ? (int64_t)header->last_offset_delta + 1 : 0;
     uint64_t end = r == 0 ? v->pos + batch_size(header) : 0;
     /* Its own numbers are right, or (in a log without gaps) all but its base offset. */
-    if (r == 0 && verify_offsets_fit(v, header) &&
+    if (r == 0 && verify_may_close(v, header) &&
         verify_followed(v, end, batch_last_offset(header))) {
         int64_t first = v->it->gaps ? header->base_offset : v->expected;
         verify_step_over(v, first, batch_last_offset(header) + 1, end);
@@ -141,13 +148,6 @@ static int verify_bad(struct verifier *v, int r, const struct batch_header *head
     if (r == 0)
         verify_step_over(v, v->expected, next, end);
     return r;
-}
-
-/* Whether a good batch has the offsets for its place. */
-static bool verify_may_close(const struct verifier *v, const struct batch_header *header)
-{
-    return verify_offsets_fit(v, header) &&
-           (!v->open || header->base_offset - v->expected >= (int64_t)v->n_open);
 }
 
 /* The batch at v->pos is good: the damage before it reaches to there. */
