@@ -164,6 +164,8 @@ static void consumer_on_wake(struct sim_client *client)
     struct seed_consumer *consumer = consumer_of(client);
     struct sim_random *random = &consumer->world->random;
     uint64_t choice = sim_below(random, 100);
+    if (client->fd < 0) /* it broke in the meantime; the broker may have drawn its conclusions */
+        consumer->lease_ns = 0;
     if (!consumer->world->topic_made) {
         sim_client_wake_in(client, 300);
     } else if (consumer->world->healing || consumer->epoch == 0 || choice >= 8) {
