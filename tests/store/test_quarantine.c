@@ -326,8 +326,25 @@ START_TEST(scrub_comes_back_after_a_week)
 }
 END_TEST
 
-TEST_MAIN("store/quarantine", quarantine_of_each_byte_of_a_batch, quarantine_without_a_sidecar,
-    quarantine_in_a_compacted_log, quarantine_of_two_neighbours_and_one_further_on,
-    quarantine_of_a_missing_segment, quarantine_trusts_no_wrong_sidecar,
-    quarantine_that_is_wrong_is_lifted, quarantine_of_swapped_logs,
-    quarantine_replay_goes_on_behind, scrub_finds_what_nobody_reads, scrub_comes_back_after_a_week)
+/* It says that the second record of the first batch is damaged, and where it cannot be. */
+START_TEST(quarantine_that_is_wrong_hides_nothing)
+{
+    static const char text[] = "0\n1\n0 1 2 50 90\n";
+    world_make();
+    world_start();
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(world_put_durable(world.part, 2, 100), ENGINE_OK);
+    world_stop();
+    world_file_write(WORLD_LABEL "/quarantine", 0, text, sizeof(text) - 1);
+    world_start();
+    ck_assert_int_eq(world_scan(world.part), 6);
+    world_clear();
+}
+END_TEST
+
+TEST_MAIN("store/quarantine", quarantine_that_is_wrong_hides_nothing,
+    quarantine_of_each_byte_of_a_batch, quarantine_without_a_sidecar, quarantine_in_a_compacted_log,
+    quarantine_of_two_neighbours_and_one_further_on, quarantine_of_a_missing_segment,
+    quarantine_trusts_no_wrong_sidecar, quarantine_that_is_wrong_is_lifted,
+    quarantine_of_swapped_logs, quarantine_replay_goes_on_behind, scrub_finds_what_nobody_reads,
+    scrub_comes_back_after_a_week)

@@ -11,8 +11,7 @@
  *
  * From then on reads stop before these bytes and go on behind them; a read that begins in them is
  * answered with ENGINE_CORRUPT. What the file says is only recalled after a start: the first read
- * that is refused for it has the segment looked at again. So a file that is missing, old or wrong
- * does no harm.
+ * in such a segment has it looked at again. So a file that is missing, old or wrong does no harm.
  */
 #include "store/part/part.h"
 
@@ -184,6 +183,7 @@ struct fence part_fence(const struct part *part, const struct segment *segment, 
         const struct damage *damage = &part->damages[i];
         if (damage->base != segment->base)
             continue;
+        fence.recalled = fence.recalled || damage->recalled;
         if (damage->first <= offset) {
             fence.start = damage->end;
         } else {

@@ -256,8 +256,9 @@ const struct damage *part_damage_at(const struct part *part, int64_t offset);
 /* Between which bytes of the segment a read of an undamaged offset may move. */
 struct fence {
     uint64_t start, end;
-    int64_t next; /* the offset behind: of the next damage, or of the segment's end */
-    bool closed;  /* a damage follows */
+    int64_t next;  /* the offset behind: of the next damage, or of the segment's end */
+    bool closed;   /* a damage follows */
+    bool recalled; /* something in the segment is only known from an earlier life: look first */
 };
 struct fence part_fence(const struct part *part, const struct segment *segment, int64_t offset);
 /* Anchors that an index gave are kept only between the fences. */

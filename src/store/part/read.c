@@ -259,7 +259,8 @@ static enum engine_status read_offload(struct part *part, struct segment *segmen
     task->size_all = segment->size;
     task->verify = (struct verify){
         .base = segment->base, .end = segment->end, .size = segment->size, .gaps = task->gaps};
-    task->suspect = !again && (segment->damaged || part_damage_at(part, query->offset) != NULL);
+    task->suspect = !again && (segment->damaged || fence->recalled ||
+                                  part_damage_at(part, query->offset) != NULL);
     read_note_trust(task, segment);
     task->read = read;
     task->segment = segment_ref(segment);
@@ -364,7 +365,7 @@ static enum engine_status read_on(
         .end_is_bound = segment == part_active(part) && segment->end <= bound && !fence.closed,
         .skip_empty = !whole && segment != part_active(part) && part_has_gaps(part, segment->base),
     };
-    if (segment == part_active(part) && damage == NULL &&
+    if (segment == part_active(part) && damage == NULL && !fence.recalled &&
         read_warm(part, segment, &query, &fence, read) == 0)
         return ENGINE_OK;
     return read_offload(part, segment, &query, &fence, read, whole, again);

@@ -283,7 +283,7 @@ static void replay_aim(struct part *part, struct replay_task *task)
     if (task->next < part->log_start)
         task->next = part->log_start;
     const struct damage *damage;
-    while ((damage = part_damage_at(part, task->next)) != NULL)
+    while ((damage = part_damage_at(part, task->next)) != NULL && !damage->recalled)
         task->next = damage->next;
     if (task->next >= task->end)
         return;
@@ -293,7 +293,6 @@ static void replay_aim(struct part *part, struct replay_task *task)
     task->segment = segment_ref(segment);
     task->sealed = segment != part_active(part);
     task->size_all = segment->size;
-    task->suspect = segment->damaged;
     task->wish = (struct sidecar_wish){0};
     if (task->sealed && segment->synced_size == segment->size)
         task->wish = part_sidecar_wish(part, segment);
@@ -302,6 +301,7 @@ static void replay_aim(struct part *part, struct replay_task *task)
                            ? segment->size
                            : segment->verified_to;
     task->fence = part_fence(part, segment, task->next);
+    task->suspect = segment->damaged || task->fence.recalled;
     task->verify = (struct verify){.base = segment->base,
         .end = segment->end,
         .size = segment->size,
