@@ -76,12 +76,19 @@ static void fetch_run_read(struct fanout_item *fanout_item)
 
 static void fetch_on_woken(struct loop_msg *msg);
 
+/* A wake from another loop stands in the mailbox before what that loop's leg does next. The own
+ * loop's leg runs on the spot, and may overtake its wake: so there is one of these at a time, and
+ * the answer waits for it. */
 static void fetch_leg_wake(struct fetch_leg *leg)
 {
-    if (leg->woken)
+    struct fetch *fetch = leg->fetch;
+    bool here = leg == &fetch->legs[loop_index(fetch->loop)];
+    if (leg->woken || (here && fetch->waking))
         return;
     leg->woken = true;
-    loop_post(leg->fetch->loop, &leg->wake, fetch_on_woken);
+    if (here)
+        fetch->waking = true;
+    loop_post(fetch->loop, &leg->wake, fetch_on_woken);
 }
 
 static void fetch_on_waiter(struct partition_waiter *waiter)
@@ -127,6 +134,9 @@ static void fetch_round(struct fetch *fetch, enum fetch_state state,
 
 static void fetch_answer(struct fetch *fetch)
 {
+    fetch->state = FETCH_ANSWERING;
+    if (fetch->waking)
+        return;
     fetch_fill(fetch);
     request_complete(fetch->req);
 }
@@ -149,10 +159,15 @@ static void fetch_resume(struct fetch *fetch)
 
 static void fetch_on_woken(struct loop_msg *msg)
 {
-    struct fetch *fetch = container_of(msg, struct fetch_leg, wake)->fetch;
+    struct fetch_leg *leg = container_of(msg, struct fetch_leg, wake);
+    struct fetch *fetch = leg->fetch;
     fetch->woken = true;
+    if (leg == &fetch->legs[loop_index(fetch->loop)])
+        fetch->waking = false;
     if (fetch->state == FETCH_WAITING)
         fetch_resume(fetch);
+    else if (fetch->state == FETCH_ANSWERING)
+        fetch_answer(fetch);
 }
 
 static void fetch_on_deadline(struct timer *timer)

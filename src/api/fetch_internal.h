@@ -12,7 +12,7 @@
 #include "net/request.h"
 #include "wire/fetch.gen.h"
 
-enum fetch_state { FETCH_READING, FETCH_ARMING, FETCH_WAITING, FETCH_DISARMING };
+enum fetch_state { FETCH_READING, FETCH_ARMING, FETCH_WAITING, FETCH_DISARMING, FETCH_ANSWERING };
 
 struct fetch_leg { /* one per loop */
     struct fetch *fetch;
@@ -58,6 +58,7 @@ struct fetch {
     bool failed;                 /* some partition got an error before anything was read */
     bool late;                   /* answer with whatever there is */
     bool woken;                  /* since the last arming */
+    bool waking;                 /* the own loop's wake lies in its mailbox */
     bool cancelled;              /* nobody is there to be answered */
     uint32_t size_max, size_min; /* bytes */
     int64_t deadline_ms;         /* monotonic */

@@ -272,6 +272,33 @@ START_TEST(meta_flipped_at_every_byte)
 }
 END_TEST
 
+START_TEST(meta_found_is_synced_before_it_is_used)
+{
+    world_make();
+    meta_begin();
+    ck_assert_int_eq(put("a", "1"), META_OK);
+    unsigned n_syncs = world.faulty.n_syncs;
+    meta_restart();
+    ck_assert_uint_eq(world.faulty.n_syncs, n_syncs + 1);
+    ck_assert(has("a", "1"));
+    meta_free(meta);
+    /* And is not used when that fails: the journal, its name, that of its directory. */
+    for (unsigned call = 1;; call++) {
+        world.loop = step_loop_start(&world.faulty.env);
+        world.faulty.fail_at = world.faulty.calls + call;
+        int r = meta_open(&world.faulty.env, world.dir, NULL, world.loop, &meta);
+        world.faulty.fail_at = 0;
+        if (r == 0) {
+            meta_free(meta);
+            ck_assert_uint_eq(call, 4);
+            break;
+        }
+        ck_assert_int_lt(r, 0);
+    }
+    world_clear();
+}
+END_TEST
+
 START_TEST(meta_failed_write_does_nothing_and_heals)
 {
     world_make();
@@ -321,5 +348,5 @@ END_TEST
 
 TEST_MAIN("store/meta", meta_keeps_what_was_put, meta_is_visible_only_when_durable,
     meta_compares_against_earlier_ones_of_the_batch, meta_tells_the_watches,
-    meta_torn_at_every_byte, meta_flipped_at_every_byte, meta_failed_write_does_nothing_and_heals,
-    meta_journal_is_compacted)
+    meta_torn_at_every_byte, meta_flipped_at_every_byte, meta_found_is_synced_before_it_is_used,
+    meta_failed_write_does_nothing_and_heals, meta_journal_is_compacted)

@@ -5,9 +5,10 @@
  * entry   = "ODME" u32 size  u32 crc32c(payload)  payload of size bytes
  * payload = u64 seq  u32 count  (u8 type  u64 version  u32 size key  [u32 size value])*
  *
- * An entry is synced before the next one is written. So an entry that is damaged with nothing valid
- * behind it is a torn tail that nobody was told of, and is cut; with a valid entry behind it it is
- * rot, and the journal is refused: going on would forget or resurrect topics.
+ * An entry is synced before the next one is written, and what is found at a start before it is
+ * used. So an entry that is damaged with nothing valid behind it is a torn tail that nobody was
+ * told of, and is cut; with a valid entry behind it it is rot, and the journal is refused: going on
+ * would forget or resurrect topics.
  */
 #include "store/meta/meta_journal.h"
 
@@ -182,14 +183,26 @@ static int journal_load(
         return journal_damaged(journal, pos, "an entry is damaged, those behind it are not");
     log_warn("meta.tail_cut", "file=%s pos=%zu size=%zu", journal->path, pos, bytes.size - pos);
     struct env *env = journal->env;
-    int r = env->ops->file_truncate(env, journal->fd, pos);
-    return error_trace(r < 0 ? r : env->ops->file_sync(env, journal->fd));
+    return error_trace(env->ops->file_truncate(env, journal->fd, pos));
 }
 
 static int journal_open_file(struct meta_journal *journal)
 {
     journal->fd = journal->env->ops->file_open(journal->env, journal->path, ENV_OPEN_WRITE);
     return journal->fd < 0 ? journal->fd : 0;
+}
+
+/* What a killed process left in the page cache counts from here on, and is told to clients: it, and
+ * its names, must not go with the next power failure. */
+static int journal_settle(struct meta_journal *journal, const char *meta_dir)
+{
+    struct env *env = journal->env;
+    int r = env->ops->file_sync(env, journal->fd);
+    if (r == 0)
+        r = env->ops->dir_sync(env, meta_dir);
+    if (r == 0)
+        r = env->ops->dir_sync(env, journal->dir);
+    return error_trace(r);
 }
 
 int meta_journal_open(
@@ -210,7 +223,8 @@ int meta_journal_open(
         return journal_damaged(journal, 0, "it is too large");
     if (r < 0)
         return error_trace(r);
-    return journal_load(journal, buffer_slice(&bytes), fn, ctx);
+    r = journal_load(journal, buffer_slice(&bytes), fn, ctx);
+    return r < 0 ? r : journal_settle(journal, meta_dir);
 }
 
 void meta_journal_close(struct meta_journal *journal)
