@@ -269,6 +269,8 @@ static void checkpoint_compare(struct checkpoint *checkpoint, const struct check
         map_for_each (&checkpoint->entries, item) {
             struct checkpoint_entry *entry = item->value;
             entry->mark.gaps_end = INT64_MAX;
+            /* Or ours is the old one. */
+            entry->mark.weak = entry->mark.weak || i != CHECKPOINT_CLEANER;
         }
     }
 }

@@ -576,6 +576,11 @@ static int recovery_finish(struct recovery *recovery)
     int r = 0;
     if (last->stuck && last->base >= recovery->recovery_point) {
         r = recovery_set_aside(recovery, last);
+        if (r == 0 && !list_empty(&recovery->segments)) {
+            last = list_entry(recovery->segments.prev, struct segment, link);
+            if (last->end > recovery->recovery_point)
+                recovery->recovery_point = last->end;
+        }
         if (r == 0)
             r = recovery_add_fresh(recovery, recovery->recovery_point);
         recovery->log_end = recovery->recovery_point;
