@@ -224,8 +224,8 @@ START_TEST(segment_wrong_index_of_a_sealed_one_is_found_out)
 }
 END_TEST
 
-/* An older copy of an index: a batch is there, but another one. Where offsets may be missing, as in a
- * compacted log of which no checkpoint says more, nothing else would tell. */
+/* An older copy of an index: a batch is there, but another one. Where offsets may be missing, as in
+ * a compacted log of which no checkpoint says more, nothing else would tell. */
 START_TEST(segment_stale_index_is_found_out)
 {
     world_make();
