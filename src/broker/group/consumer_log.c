@@ -28,27 +28,6 @@ enum {
     CONSUMER_LOG_VALUE_VERSION = 0,
 };
 
-/* --- keys --- */
-
-/* All keys are one or two classic strings. */
-static void consumer_log_begin(
-    struct group_write *write, int16_t type, struct slice group, struct slice member)
-{
-    group_write_begin(write);
-    writer_int16(&write->key, type);
-    writer_string(&write->key, false, group);
-    if (!slice_is_null(member))
-        writer_string(&write->key, false, member);
-    writer_int16(&write->value, CONSUMER_LOG_VALUE_VERSION);
-}
-
-static void consumer_log_tombstone(
-    struct group_write *write, int16_t type, struct slice group, struct slice member)
-{
-    consumer_log_begin(write, type, group, member);
-    group_write_end(write, true);
-}
-
 /* --- writing --- */
 
 static void consumer_log_group(struct group_write *write, const struct consumer_group *group)
@@ -57,7 +36,8 @@ static void consumer_log_group(struct group_write *write, const struct consumer_
     consumer_group_metadata_value_init(&value);
     value.epoch = group->epoch;
     value.metadata_hash = (int64_t)group->topics_hash;
-    consumer_log_begin(write, CONSUMER_LOG_GROUP, group->id, SLICE_NULL);
+    group_write_begin_key(
+        write, CONSUMER_LOG_GROUP, group->id, SLICE_NULL, CONSUMER_LOG_VALUE_VERSION);
     consumer_group_metadata_value_encode(&write->value, CONSUMER_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
 }
@@ -67,7 +47,8 @@ static void consumer_log_target_epoch(struct group_write *write, const struct co
     struct consumer_group_target_assignment_metadata_value value;
     consumer_group_target_assignment_metadata_value_init(&value);
     value.assignment_epoch = group->target_epoch;
-    consumer_log_begin(write, CONSUMER_LOG_TARGET_EPOCH, group->id, SLICE_NULL);
+    group_write_begin_key(
+        write, CONSUMER_LOG_TARGET_EPOCH, group->id, SLICE_NULL, CONSUMER_LOG_VALUE_VERSION);
     consumer_group_target_assignment_metadata_value_encode(
         &write->value, CONSUMER_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
@@ -102,7 +83,8 @@ static void consumer_log_member(struct group_write *write, const struct consumer
         }
         value.classic_member_metadata = &classic;
     }
-    consumer_log_begin(write, CONSUMER_LOG_MEMBER, member->group->id, member->id);
+    group_write_begin_key(
+        write, CONSUMER_LOG_MEMBER, member->group->id, member->id, CONSUMER_LOG_VALUE_VERSION);
     consumer_group_member_metadata_value_encode(&write->value, CONSUMER_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
     free(protocols);
@@ -122,7 +104,8 @@ static void consumer_log_target(struct group_write *write, const struct consumer
         value.topic_partitions[i].partitions_count = runs.items[i].count;
     }
     value.topic_partitions_count = runs.count;
-    consumer_log_begin(write, CONSUMER_LOG_TARGET, member->group->id, member->id);
+    group_write_begin_key(
+        write, CONSUMER_LOG_TARGET, member->group->id, member->id, CONSUMER_LOG_VALUE_VERSION);
     consumer_group_target_assignment_member_value_encode(
         &write->value, CONSUMER_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
@@ -157,7 +140,8 @@ static void consumer_log_current(struct group_write *write, const struct consume
     value.assigned_partitions_count = owned.count;
     value.partitions_pending_revocation = consumer_log_current_parts(&revoking);
     value.partitions_pending_revocation_count = revoking.count;
-    consumer_log_begin(write, CONSUMER_LOG_CURRENT, member->group->id, member->id);
+    group_write_begin_key(
+        write, CONSUMER_LOG_CURRENT, member->group->id, member->id, CONSUMER_LOG_VALUE_VERSION);
     consumer_group_current_member_assignment_value_encode(
         &write->value, CONSUMER_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
@@ -170,9 +154,9 @@ static void consumer_log_current(struct group_write *write, const struct consume
 static void consumer_log_member_gone(
     struct group_write *write, struct slice group, struct slice member)
 {
-    consumer_log_tombstone(write, CONSUMER_LOG_CURRENT, group, member);
-    consumer_log_tombstone(write, CONSUMER_LOG_TARGET, group, member);
-    consumer_log_tombstone(write, CONSUMER_LOG_MEMBER, group, member);
+    group_write_tombstone(write, CONSUMER_LOG_CURRENT, group, member);
+    group_write_tombstone(write, CONSUMER_LOG_TARGET, group, member);
+    group_write_tombstone(write, CONSUMER_LOG_MEMBER, group, member);
 }
 
 /* --- expressions --- */
@@ -189,7 +173,8 @@ static void consumer_log_pattern(struct group_write *write, const struct consume
     }
     value.version = (int64_t)group->topics_revision;
     value.timestamp = write->now_ms;
-    consumer_log_begin(write, CONSUMER_LOG_PATTERN, group->id, subscription->pattern);
+    group_write_begin_key(
+        write, CONSUMER_LOG_PATTERN, group->id, subscription->pattern, CONSUMER_LOG_VALUE_VERSION);
     consumer_group_regular_expression_value_encode(
         &write->value, CONSUMER_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
@@ -219,7 +204,7 @@ static void consumer_log_patterns(struct group_write *write, struct consumer_gro
         }
         again = !slice_is_null(gone);
         if (again) {
-            consumer_log_tombstone(write, CONSUMER_LOG_PATTERN, group->id, gone);
+            group_write_tombstone(write, CONSUMER_LOG_PATTERN, group->id, gone);
             consumer_restore_pattern(group, gone, true);
         }
     }
@@ -271,10 +256,10 @@ void consumer_log_write_gone(struct group_write *write, struct consumer_group *g
     list_for_each_entry (member, &group->members, link)
         consumer_log_member_gone(write, group->id, member->id);
     map_for_each (&group->patterns, found)
-        consumer_log_tombstone(write, CONSUMER_LOG_PATTERN, group->id,
+        group_write_tombstone(write, CONSUMER_LOG_PATTERN, group->id,
             ((struct consumer_pattern *)found->value)->text);
-    consumer_log_tombstone(write, CONSUMER_LOG_TARGET_EPOCH, group->id, SLICE_NULL);
-    consumer_log_tombstone(write, CONSUMER_LOG_GROUP, group->id, SLICE_NULL);
+    group_write_tombstone(write, CONSUMER_LOG_TARGET_EPOCH, group->id, SLICE_NULL);
+    group_write_tombstone(write, CONSUMER_LOG_GROUP, group->id, SLICE_NULL);
 }
 
 /* --- reading --- */

@@ -59,6 +59,24 @@ void group_write_end(struct group_write *write, bool tombstone)
     batch_builder_append(&write->builder, &record);
 }
 
+void group_write_begin_key(
+    struct group_write *write, int16_t type, struct slice group, struct slice what, int16_t version)
+{
+    group_write_begin(write);
+    writer_int16(&write->key, type);
+    writer_string(&write->key, false, group);
+    if (!slice_is_null(what))
+        writer_string(&write->key, false, what);
+    writer_int16(&write->value, version);
+}
+
+void group_write_tombstone(
+    struct group_write *write, int16_t type, struct slice group, struct slice what)
+{
+    group_write_begin_key(write, type, group, what, 0);
+    group_write_end(write, true);
+}
+
 static void group_write_group_key(struct group_write *write, struct slice group)
 {
     struct group_metadata_key key;

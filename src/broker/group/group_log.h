@@ -30,6 +30,13 @@ struct group_write {
 /* One record: the key goes into write->key, the value into write->value, between these. */
 void group_write_begin(struct group_write *write);
 void group_write_end(struct group_write *write, bool tombstone);
+/* As begin, with the key of most records: a type, a group, and what of it (null: the group itself).
+ * The value begins with `version`. */
+void group_write_begin_key(struct group_write *write, int16_t type, struct slice group,
+    struct slice what, int16_t version);
+/* A whole record: that key without a value. */
+void group_write_tombstone(
+    struct group_write *write, int16_t type, struct slice group, struct slice what);
 
 struct group_write *group_write_new(int64_t now_ms);
 void group_write_free(struct group_write *write); /* one that was not submitted */

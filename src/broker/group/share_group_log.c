@@ -11,36 +11,15 @@
 
 enum { SHARE_GROUP_LOG_VALUE_VERSION = 0 };
 
-/* --- keys --- */
-
-/* All keys are one or two classic strings. */
-static void share_group_log_begin(
-    struct group_write *write, int16_t type, struct slice group, struct slice member)
-{
-    group_write_begin(write);
-    writer_int16(&write->key, type);
-    writer_string(&write->key, false, group);
-    if (!slice_is_null(member))
-        writer_string(&write->key, false, member);
-    writer_int16(&write->value, SHARE_GROUP_LOG_VALUE_VERSION);
-}
-
-static void share_group_log_tombstone(
-    struct group_write *write, int16_t type, struct slice group, struct slice member)
-{
-    share_group_log_begin(write, type, group, member);
-    group_write_end(write, true);
-}
+/* --- writing --- */
 
 static void share_group_log_member_gone(
     struct group_write *write, struct slice group, struct slice member)
 {
-    share_group_log_tombstone(write, SHARE_GROUP_LOG_CURRENT, group, member);
-    share_group_log_tombstone(write, SHARE_GROUP_LOG_TARGET, group, member);
-    share_group_log_tombstone(write, SHARE_GROUP_LOG_MEMBER, group, member);
+    group_write_tombstone(write, SHARE_GROUP_LOG_CURRENT, group, member);
+    group_write_tombstone(write, SHARE_GROUP_LOG_TARGET, group, member);
+    group_write_tombstone(write, SHARE_GROUP_LOG_MEMBER, group, member);
 }
-
-/* --- writing --- */
 
 static void share_group_log_group(struct group_write *write, const struct consumer_group *group)
 {
@@ -48,7 +27,8 @@ static void share_group_log_group(struct group_write *write, const struct consum
     share_group_metadata_value_init(&value);
     value.epoch = group->epoch;
     value.metadata_hash = (int64_t)group->topics_hash;
-    share_group_log_begin(write, SHARE_GROUP_LOG_GROUP, group->id, SLICE_NULL);
+    group_write_begin_key(
+        write, SHARE_GROUP_LOG_GROUP, group->id, SLICE_NULL, SHARE_GROUP_LOG_VALUE_VERSION);
     share_group_metadata_value_encode(&write->value, SHARE_GROUP_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
 }
@@ -60,7 +40,8 @@ static void share_group_log_target_epoch(
     share_group_target_assignment_metadata_value_init(&value);
     value.assignment_epoch = group->target_epoch;
     value.assignment_timestamp = write->now_ms;
-    share_group_log_begin(write, SHARE_GROUP_LOG_TARGET_EPOCH, group->id, SLICE_NULL);
+    group_write_begin_key(
+        write, SHARE_GROUP_LOG_TARGET_EPOCH, group->id, SLICE_NULL, SHARE_GROUP_LOG_VALUE_VERSION);
     share_group_target_assignment_metadata_value_encode(
         &write->value, SHARE_GROUP_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
@@ -75,7 +56,8 @@ static void share_group_log_member(struct group_write *write, const struct consu
     value.client_host = member->client_host;
     value.subscribed_topic_names = member->subscription->names;
     value.subscribed_topic_names_count = member->subscription->names_count;
-    share_group_log_begin(write, SHARE_GROUP_LOG_MEMBER, member->group->id, member->id);
+    group_write_begin_key(write, SHARE_GROUP_LOG_MEMBER, member->group->id, member->id,
+        SHARE_GROUP_LOG_VALUE_VERSION);
     share_group_member_metadata_value_encode(&write->value, SHARE_GROUP_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
 }
@@ -93,7 +75,8 @@ static void share_group_log_target(struct group_write *write, const struct consu
         value.topic_partitions[i].partitions_count = runs.items[i].count;
     }
     value.topic_partitions_count = runs.count;
-    share_group_log_begin(write, SHARE_GROUP_LOG_TARGET, member->group->id, member->id);
+    group_write_begin_key(write, SHARE_GROUP_LOG_TARGET, member->group->id, member->id,
+        SHARE_GROUP_LOG_VALUE_VERSION);
     share_group_target_assignment_member_value_encode(
         &write->value, SHARE_GROUP_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
@@ -118,7 +101,8 @@ static void share_group_log_current(struct group_write *write, const struct cons
         value.assigned_partitions[i].partitions_count = runs.items[i].count;
     }
     value.assigned_partitions_count = runs.count;
-    share_group_log_begin(write, SHARE_GROUP_LOG_CURRENT, member->group->id, member->id);
+    group_write_begin_key(write, SHARE_GROUP_LOG_CURRENT, member->group->id, member->id,
+        SHARE_GROUP_LOG_VALUE_VERSION);
     share_group_current_member_assignment_value_encode(
         &write->value, SHARE_GROUP_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
@@ -160,7 +144,8 @@ static void share_group_log_states(struct group_write *write, const struct consu
         value.deleting_topics[i].topic_name = share->deleting.items[i].name;
     }
     value.deleting_topics_count = (int32_t)share->deleting.count;
-    share_group_log_begin(write, SHARE_GROUP_LOG_STATES, group->id, SLICE_NULL);
+    group_write_begin_key(
+        write, SHARE_GROUP_LOG_STATES, group->id, SLICE_NULL, SHARE_GROUP_LOG_VALUE_VERSION);
     share_group_state_partition_metadata_value_encode(
         &write->value, SHARE_GROUP_LOG_VALUE_VERSION, &value);
     group_write_end(write, false);
@@ -205,9 +190,9 @@ void share_group_log_write_gone(struct group_write *write, struct consumer_group
     const struct consumer_member *member;
     list_for_each_entry (member, &group->members, link)
         share_group_log_member_gone(write, group->id, member->id);
-    share_group_log_tombstone(write, SHARE_GROUP_LOG_TARGET_EPOCH, group->id, SLICE_NULL);
-    share_group_log_tombstone(write, SHARE_GROUP_LOG_STATES, group->id, SLICE_NULL);
-    share_group_log_tombstone(write, SHARE_GROUP_LOG_GROUP, group->id, SLICE_NULL);
+    group_write_tombstone(write, SHARE_GROUP_LOG_TARGET_EPOCH, group->id, SLICE_NULL);
+    group_write_tombstone(write, SHARE_GROUP_LOG_STATES, group->id, SLICE_NULL);
+    group_write_tombstone(write, SHARE_GROUP_LOG_GROUP, group->id, SLICE_NULL);
 }
 
 /* --- reading --- */
